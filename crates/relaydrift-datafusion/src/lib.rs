@@ -1,0 +1,1 @@
+//! relaydrift as a DataFusion plugin: tables, views and functions

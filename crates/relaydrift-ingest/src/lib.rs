@@ -1,0 +1,1 @@
+//! Send logs into Arrow: files, pieces, sessions, column builders

@@ -1,0 +1,1 @@
+//! The relaydrift lake: Parquet files committed to Delta tables, each line exactly once

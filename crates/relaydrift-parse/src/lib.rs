@@ -1,0 +1,1 @@
+//! Reads Exchange SMTP send-protocol logs: lines, records, certificates, replies, sessions
