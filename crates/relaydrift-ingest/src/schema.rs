@@ -1,0 +1,298 @@
+//! The tables: every stored column is named here and nowhere else.
+//!
+//! Plain types only, so that any engine reads the files: Utf8, Boolean, Int32, Int64, Float64,
+//! Timestamp(us, "UTC"), Date32, Binary and List<Utf8>. Units stand in the names (`duration_ms`).
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// A table of the lake, and of raw logs seen as a lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// One log line.
+    Events,
+    /// One whole SMTP session.
+    Sessions,
+    /// One raw row of a session that is not final yet.
+    OpenSessions,
+    /// One mail transaction.
+    Transactions,
+    /// One value that a connector showed on a server in one hour; see [`Kind`](crate::Kind).
+    Observations,
+    /// One certificate text as a log spelled it out: the facts behind a thumbprint.
+    CertificatesSeen,
+    /// One line that could not be read.
+    Rejects,
+    /// One ingested range of one file: the ledger.
+    Sources,
+}
+
+impl Table {
+    /// Every table, in the order in which a batch is applied: `sources` comes last.
+    pub const ALL: [Table; 8] = [
+        Table::Events,
+        Table::Sessions,
+        Table::OpenSessions,
+        Table::Transactions,
+        Table::Observations,
+        Table::CertificatesSeen,
+        Table::Rejects,
+        Table::Sources,
+    ];
+
+    /// The name in SQL and of the table's folder.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Events => "events",
+            Table::Sessions => "sessions",
+            Table::OpenSessions => "open_sessions",
+            Table::Transactions => "transactions",
+            Table::Observations => "observations",
+            Table::CertificatesSeen => "certificates_seen",
+            Table::Rejects => "rejects",
+            Table::Sources => "sources",
+        }
+    }
+
+    /// The columns, in stored order; the last is always `batch`.
+    pub fn schema(self) -> SchemaRef {
+        static SCHEMAS: LazyLock<Vec<SchemaRef>> =
+            LazyLock::new(|| Table::ALL.iter().map(|table| Arc::new(build(*table))).collect());
+        let at = Table::ALL.iter().position(|table| *table == self).unwrap_or(0);
+        SCHEMAS[at].clone()
+    }
+}
+
+/// Microseconds since 1970 in UTC: the type of every time column.
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+fn int32(name: &str) -> Field {
+    Field::new(name, DataType::Int32, true)
+}
+
+fn int64(name: &str) -> Field {
+    Field::new(name, DataType::Int64, true)
+}
+
+fn boolean(name: &str) -> Field {
+    Field::new(name, DataType::Boolean, true)
+}
+
+fn time(name: &str) -> Field {
+    Field::new(name, timestamp(), true)
+}
+
+fn bytes(name: &str) -> Field {
+    Field::new(name, DataType::Binary, true)
+}
+
+fn texts(name: &str) -> Field {
+    Field::new_list(name, Field::new("item", DataType::Utf8, true), true)
+}
+
+/// organization, server, service, connector_id: where a row belongs.
+fn place() -> Vec<Field> {
+    ["organization", "server", "service", "connector_id"].map(text).into()
+}
+
+/// source_id and line: the row's place in the input (lines count from 1).
+fn origin() -> Vec<Field> {
+    vec![text("source_id"), int64("line")]
+}
+
+fn certificate(prefix: &str) -> Vec<Field> {
+    vec![
+        text(&format!("{prefix}_thumbprint")),
+        text(&format!("{prefix}_subject")),
+        text(&format!("{prefix}_issuer")),
+        text(&format!("{prefix}_serial")),
+        time(&format!("{prefix}_not_before")),
+        time(&format!("{prefix}_not_after")),
+        texts(&format!("{prefix}_names")),
+    ]
+}
+
+fn build(table: Table) -> Schema {
+    let mut fields = match table {
+        Table::Events => [
+            vec![time("event_time")],
+            place(),
+            vec![
+                text("session_id"),
+                int64("sequence"),
+                text("local_ip"),
+                int32("local_port"),
+                text("remote_ip"),
+                int32("remote_port"),
+                text("event"),
+                text("data"),
+                text("context"),
+                int32("reply_code"),
+                text("enhanced_code"),
+                texts("flags"),
+                bytes("raw"),
+            ],
+            origin(),
+            vec![int64("byte_offset")],
+        ]
+        .concat(),
+        Table::Sessions => [
+            vec![time("start_time"), time("end_time")],
+            place(),
+            vec![
+                text("session_id"),
+                int64("rows"),
+                text("local_ip"),
+                int32("local_port"),
+                text("remote_ip"),
+                int32("remote_port"),
+                text("peer_kind"),
+                text("peer_cloud"),
+                text("banner_host"),
+                text("ehlo_name"),
+                text("egress_ip"),
+                boolean("starttls_offered"),
+                boolean("starttls_sent"),
+                int32("starttls_code"),
+                text("tls_protocol"),
+                text("tls_cipher"),
+                text("tls_error"),
+                text("chain_status"),
+            ],
+            certificate("sent"),
+            certificate("received"),
+            vec![
+                text("proxied_session_id"),
+                text("inbound_session_id"),
+                int64("messages"),
+                int64("recipients"),
+                int64("accepted"),
+                int64("refused"),
+                int32("refusal_code"),
+                text("refusal_enhanced"),
+                text("refusal_attr"),
+                text("refusal_text"),
+                text("outcome"),
+                text("disconnect_reason"),
+                int64("sequence_gaps"),
+                texts("flags"),
+                boolean("open"),
+            ],
+            origin(),
+        ]
+        .concat(),
+        Table::OpenSessions => [
+            vec![text("organization"), text("server"), text("service"), text("session_id")],
+            vec![time("event_time"), int64("sequence"), bytes("raw"), boolean("parked")],
+            origin(),
+            vec![int64("byte_offset")],
+        ]
+        .concat(),
+        Table::Transactions => [
+            vec![time("start_time"), time("end_time")],
+            place(),
+            vec![
+                text("session_id"),
+                int32("ordinal"),
+                text("peer_kind"),
+                text("record_id"),
+                text("message_id"),
+                text("sender"),
+                text("sender_domain"),
+                int64("recipients"),
+                int64("accepted"),
+                int64("refused"),
+                texts("accepted_domains"),
+                texts("refused_domains"),
+                int64("size_bytes"),
+                text("outcome"),
+                int32("reply_code"),
+                text("enhanced_code"),
+                text("attr_code"),
+                text("reply_text"),
+                time("reply_time"),
+                int64("reply_line"),
+                int64("duration_ms"),
+                text("sent_thumbprint"),
+                text("egress_ip"),
+                boolean("open"),
+            ],
+            origin(),
+        ]
+        .concat(),
+        Table::Observations => [
+            place(),
+            vec![
+                text("kind"),
+                text("value"),
+                time("hour"),
+                time("first_seen"),
+                time("last_seen"),
+                int64("sessions"),
+                int64("rows"),
+                int64("accepted"),
+                int64("refused"),
+                time("first_accepted"),
+                time("last_accepted"),
+                time("first_refused"),
+                time("last_refused"),
+                text("first_session_id"),
+                text("first_source_id"),
+                int64("first_line"),
+            ],
+        ]
+        .concat(),
+        Table::CertificatesSeen => [
+            vec![text("thumbprint"), text("subject"), text("issuer"), text("serial")],
+            vec![time("not_before"), time("not_after"), texts("names")],
+            vec![text("form"), text("unsplit"), texts("flags")],
+        ]
+        .concat(),
+        Table::Rejects => [
+            vec![text("organization"), text("server"), text("service")],
+            origin(),
+            vec![int64("byte_offset"), int64("bytes"), text("reason"), bytes("raw"), text("hash")],
+        ]
+        .concat(),
+        Table::Sources => [
+            vec![text("source_id"), text("path"), text("organization"), text("server")],
+            vec![text("service"), text("log_type"), text("version"), text("log_date")],
+            vec![text("head_hash"), int64("head_bytes"), int64("from_offset"), int64("to_offset")],
+            vec![text("tail_hash"), int64("from_line"), int64("lines"), int64("rows")],
+            vec![int64("rejects"), int64("header_bytes"), int64("event_bytes")],
+            vec![int64("reject_bytes"), int64("blank_bytes"), int64("pending_bytes")],
+            vec![time("first_time"), time("last_time"), texts("flags"), time("ingested_at")],
+        ]
+        .concat(),
+    };
+    fields.push(int64("batch"));
+    Schema::new(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_snake_case_unique_and_short() {
+        for table in Table::ALL {
+            let schema = table.schema();
+            let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
+            for name in &names {
+                assert!(name.len() <= 45, "{name}");
+                assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+            }
+            assert_eq!(names.last().map(|name| name.as_str()), Some("batch"));
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), schema.fields().len(), "{}", table.name());
+        }
+    }
+}
