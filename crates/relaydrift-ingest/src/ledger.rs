@@ -1,0 +1,201 @@
+//! The `sources` table: what was read of which file, byte by byte, and what of it is known already.
+
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+
+use relaydrift_parse::Counts;
+
+use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
+use crate::{Place, Source, Table, file, source::HEAD};
+
+columns! {
+    /// Builders of `sources`.
+    SourceColumns for Table::Sources, {
+        source_id: Utf8, path: Utf8, organization: Utf8, server: Utf8, service: Utf8,
+        log_type: Utf8, version: Utf8, log_date: Utf8, head_hash: Utf8, head_bytes: Int64,
+        from_offset: Int64, to_offset: Int64, tail_hash: Utf8, from_line: Int64, lines: Int64,
+        rows: Int64, rejects: Int64, header_bytes: Int64, event_bytes: Int64,
+        reject_bytes: Int64, blank_bytes: Int64, pending_bytes: Int64, first_time: Time,
+        last_time: Time, flags: Texts, ingested_at: Time,
+    }
+}
+
+/// Bytes after the last known offset in which a line end is looked for.
+const PEEK: usize = 64 * 1024;
+
+/// What was read of one source in one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Range {
+    pub(crate) to_offset: u64,
+    pub(crate) tail_hash: Option<String>,
+    pub(crate) counts: Counts,
+    pub(crate) pending: u64,
+    /// Row times, microseconds.
+    pub(crate) first: Option<i64>,
+    pub(crate) last: Option<i64>,
+    pub(crate) flags: Vec<&'static str>,
+}
+
+impl SourceColumns {
+    pub(crate) fn push(&mut self, source: &Source, range: &Range, now: i64) {
+        let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let counts = &range.counts;
+        self.source_id.append_value(&source.source_id);
+        self.path.append_value(source.path.to_string_lossy());
+        self.organization.append_value(&source.place.organization);
+        self.server.append_value(&source.place.server);
+        self.service.append_value(&source.place.service);
+        self.log_type.append_value("SMTP Send Protocol Log");
+        self.version.append_option(source.header.version.as_ref());
+        self.log_date.append_option(source.header.date.as_ref());
+        self.head_hash.append_value(&source.head_hash);
+        self.head_bytes.append_value(int(source.head_bytes));
+        self.from_offset.append_value(int(source.from_offset));
+        self.to_offset.append_value(int(range.to_offset));
+        self.tail_hash.append_option(range.tail_hash.as_ref());
+        self.from_line.append_value(int(source.from_line));
+        self.lines.append_value(int(counts.lines));
+        self.rows.append_value(int(counts.rows));
+        self.rejects.append_value(int(counts.rejects));
+        self.header_bytes.append_value(int(counts.header_bytes));
+        self.event_bytes.append_value(int(counts.event_bytes));
+        self.reject_bytes.append_value(int(counts.reject_bytes));
+        self.blank_bytes.append_value(int(counts.blank_bytes));
+        self.pending_bytes.append_value(int(range.pending));
+        self.first_time.append_option(range.first);
+        self.last_time.append_option(range.last);
+        append_list(&mut self.flags, &range.flags);
+        self.ingested_at.append_value(now);
+        self.end_row();
+    }
+}
+
+/// The newest state of every log that was ever read.
+pub(crate) struct Ledger {
+    /// By place and head: the range read last.
+    known: HashMap<(Place, u64, String), Known>,
+    /// Lengths of the heads on record, longest first.
+    heads: Vec<u64>,
+}
+
+#[derive(Clone)]
+struct Known {
+    source_id: String,
+    to_offset: u64,
+    next_line: u64,
+    tail_hash: Option<String>,
+}
+
+/// Columns of a `sources` batch that the ledger reads.
+struct Rows<'a>(&'a RecordBatch);
+
+impl Rows<'_> {
+    fn text(&self, column: &str, row: usize) -> Option<String> {
+        let array = self.0.column_by_name(column)?;
+        let array = arrow::compute::cast(array, &arrow::datatypes::DataType::Utf8).ok()?;
+        let array = array.as_string_opt::<i32>()?;
+        (!array.is_null(row)).then(|| array.value(row).to_owned())
+    }
+
+    fn int(&self, column: &str, row: usize) -> u64 {
+        let array = self.0.column_by_name(column).and_then(|array| array.as_primitive_opt::<Int64Type>());
+        array.map_or(0, |array| u64::try_from(array.value(row)).unwrap_or(0))
+    }
+
+    fn place(&self, row: usize) -> Option<Place> {
+        Some(Place {
+            organization: self.text("organization", row)?,
+            server: self.text("server", row)?,
+            service: self.text("service", row)?,
+        })
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(batches: &[RecordBatch]) -> Ledger {
+        let mut known: HashMap<(Place, u64, String), Known> = HashMap::new();
+        for batch in batches {
+            let rows = Rows(batch);
+            for row in 0..batch.num_rows() {
+                let (Some(place), Some(hash), Some(source_id)) =
+                    (rows.place(row), rows.text("head_hash", row), rows.text("source_id", row))
+                else {
+                    continue;
+                };
+                let state = Known {
+                    source_id,
+                    to_offset: rows.int("to_offset", row),
+                    next_line: rows.int("from_line", row) + rows.int("lines", row),
+                    tail_hash: rows.text("tail_hash", row),
+                };
+                let key = (place, rows.int("head_bytes", row), hash);
+                let newer = known.get(&key).is_none_or(|old| old.to_offset <= state.to_offset);
+                if newer {
+                    known.insert(key, state);
+                }
+            }
+        }
+        let mut heads: Vec<u64> = known.keys().map(|(_, bytes, _)| *bytes).collect();
+        heads.sort_unstable_by(|a, b| b.cmp(a));
+        heads.dedup();
+        Ledger { known, heads }
+    }
+
+    /// Moves a source to the first byte that was not read yet; false if there is none.
+    pub(crate) fn advance(&self, source: &mut Source) -> bool {
+        let Ok(head) = file::head(&source.path, HEAD) else { return true };
+        let found = self.heads.iter().filter(|bytes| **bytes <= head.len() as u64).find_map(|bytes| {
+            let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
+            self.known.get(&(source.place.clone(), *bytes, hash))
+        });
+        let Some(state) = found else { return true };
+        let from = state.to_offset.saturating_sub(HEAD as u64);
+        let tail = file::range(&source.path, from, (state.to_offset - from) as usize + PEEK);
+        let Ok(tail) = tail else { return true };
+        let had = (state.to_offset - from) as usize;
+        let same = tail.len() >= had
+            && state.tail_hash.as_ref().is_none_or(|hash| {
+                blake3::hash(&tail[..had]).to_hex().as_str() == hash.as_str()
+            });
+        if !same {
+            // Cut short or rewritten since: another log in the same place.
+            return true;
+        }
+        source.source_id.clone_from(&state.source_id);
+        source.from_offset = state.to_offset;
+        source.from_line = state.next_line;
+        let new = &tail[had..];
+        new.len() == PEEK || new.contains(&b'\n')
+    }
+}
+
+/// The latest row time of each server, from `sources` rows: organization and server to microseconds.
+pub(crate) fn log_times(batches: &[RecordBatch]) -> HashMap<(String, String), i64> {
+    let mut latest = HashMap::new();
+    for batch in batches {
+        let rows = Rows(batch);
+        let times = batch.column_by_name("last_time");
+        let times = times.and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
+        let Some(times) = times else { continue };
+        for row in 0..batch.num_rows() {
+            if let (Some(place), false) = (rows.place(row), times.is_null(row)) {
+                let time = latest.entry((place.organization, place.server)).or_insert(i64::MIN);
+                *time = (*time).max(times.value(row));
+            }
+        }
+    }
+    latest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builders_fit_the_schema() {
+        let batch = SourceColumns::new().finish(1).unwrap();
+        assert_eq!(batch.schema(), Table::Sources.schema());
+    }
+}

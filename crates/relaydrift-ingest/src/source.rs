@@ -1,0 +1,406 @@
+//! Which files are send logs, in which order they were written, and which part of them is new.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use globset::GlobBuilder;
+use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Visit};
+use walkdir::WalkDir;
+
+use crate::{Error, Naming, Place, file, ledger::Ledger};
+
+/// Bytes at the start of a log by which it is known again.
+pub(crate) const HEAD: usize = 4096;
+
+/// Bytes of the start that are part of a source's id: the header and the beginning of the first row.
+const ID_HEAD: usize = 256;
+
+/// What was found under the paths given: the logs to read and the files left out.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Send logs, in the order of the hour in their names.
+    pub sources: Vec<Source>,
+    /// Files that are no send logs or cannot be read, with the reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One send log, or the part of it that is not ingested yet.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Who wrote it.
+    pub place: Place,
+    /// Stable for the same log of the same server, wherever it lies.
+    pub source_id: String,
+    /// Bytes on disk when it was found.
+    pub size: u64,
+    /// Offset (of the decompressed bytes) from which it is read.
+    pub from_offset: u64,
+    /// Number of the line at `from_offset`, from 1.
+    pub from_line: u64,
+    /// BLAKE3 of the first `head_bytes` bytes.
+    pub head_hash: String,
+    /// 4096, less in a shorter log.
+    pub head_bytes: u64,
+    /// What the lines at its start say.
+    pub header: Header,
+    pub(crate) order: (u64, u64),
+}
+
+/// A file that was left out.
+#[derive(Debug, Clone)]
+pub struct Skipped {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Why, in words for a person.
+    pub reason: String,
+    /// True where the file could not be read at all (exit code 2), false for a foreign log.
+    pub error: bool,
+}
+
+/// Finds the send logs under files, folders and globs, `.gz` included, and names their servers.
+///
+/// A file is judged by its content, not by its name. Symbolic links inside folders are not followed.
+///
+/// # Errors
+/// If a path does not exist or a glob matches nothing.
+pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
+    let mut files = BTreeSet::new();
+    let mut plan = Plan::default();
+    for path in paths {
+        list(path, &mut files, &mut plan.skipped)?;
+    }
+    for path in files {
+        match Source::open(&path, naming) {
+            Ok(Ok(source)) => plan.sources.push(source),
+            Ok(Err(reason)) => plan.skipped.push(Skipped { path, reason, error: false }),
+            Err(error) => {
+                plan.skipped.push(Skipped { path, reason: error.to_string(), error: true });
+            }
+        }
+    }
+    plan.sources.sort_by(|a, b| (a.order, &a.place, &a.path).cmp(&(b.order, &b.place, &b.path)));
+    plan.leave_out_copies();
+    Ok(plan)
+}
+
+impl Plan {
+    /// Leaves only what the ledger (rows of `sources`) does not hold yet.
+    pub fn resume(mut self, ledger: &[arrow::array::RecordBatch]) -> Plan {
+        let ledger = Ledger::new(ledger);
+        self.sources.retain_mut(|source| ledger.advance(source));
+        self
+    }
+
+    /// The same log under two names is read once.
+    fn leave_out_copies(&mut self) {
+        let mut first: HashMap<(Place, String), usize> = HashMap::new();
+        let mut copies = BTreeSet::new();
+        for (at, source) in self.sources.iter().enumerate() {
+            let key = (source.place.clone(), source.head_hash.clone());
+            let Some(before) = first.get_mut(&key) else {
+                first.insert(key, at);
+                continue;
+            };
+            let (longer, shorter) =
+                if source.size > self.sources[*before].size { (at, *before) } else { (*before, at) };
+            if is_start_of(&self.sources[shorter], &self.sources[longer]) {
+                copies.insert((shorter, longer));
+                *before = longer;
+            }
+        }
+        for (copy, of) in &copies {
+            let reason = format!("copy of {}", self.sources[*of].path.display());
+            let path = self.sources[*copy].path.clone();
+            self.skipped.push(Skipped { path, reason, error: false });
+        }
+        let mut at = 0;
+        self.sources.retain(|_| {
+            at += 1;
+            !copies.iter().any(|(copy, _)| *copy == at - 1)
+        });
+    }
+}
+
+/// True if the shorter log ends like the same bytes of the longer one.
+fn is_start_of(shorter: &Source, longer: &Source) -> bool {
+    let gzipped = |source: &Source| source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    if gzipped(shorter) || gzipped(longer) {
+        // Their sizes tell nothing without unpacking them; the first 4 KiB are the same.
+        return true;
+    }
+    let from = shorter.size.saturating_sub(HEAD as u64);
+    let bytes = (shorter.size - from) as usize;
+    let end = |source: &Source| file::range(&source.path, from, bytes).ok();
+    end(shorter) == end(longer)
+}
+
+impl Source {
+    /// A file as a send log; the inner error says why it is none.
+    fn open(path: &Path, naming: &Naming) -> io::Result<Result<Source, String>> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let head = file::head(path, HEAD)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let header = match judge(&head, &name) {
+            Judgement::Send(header) => header,
+            Judgement::Foreign(reason) => return Ok(Err(reason)),
+            Judgement::Unreadable(reason) => return Err(io::Error::other(reason)),
+        };
+        let place = naming.place(path);
+        let order = order(&name, &header);
+        let source_id = source_id(&place, &name, &head);
+        Ok(Ok(Source {
+            path: path.to_owned(),
+            place,
+            source_id,
+            size: metadata.len(),
+            from_offset: 0,
+            from_line: 1,
+            head_hash: blake3::hash(&head).to_hex().to_string(),
+            head_bytes: head.len() as u64,
+            header: Header { columns: Columns::default(), ..header },
+            order,
+        }))
+    }
+}
+
+fn source_id(place: &Place, name: &str, head: &[u8]) -> String {
+    let mut hash = blake3::Hasher::new();
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    for part in [&place.organization, &place.server, &place.service, name] {
+        hash.update(part.as_bytes()).update(&[0]);
+    }
+    hash.update(&head[..head.len().min(ID_HEAD)]);
+    hash.finalize().to_hex().as_str()[..16].to_owned()
+}
+
+/// The order in which logs were written: the hour in the name (a day's log counts as its first
+/// hour), else in `#Date`; then the instance number, which is not padded.
+fn order(name: &str, header: &Header) -> (u64, u64) {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let stamp = name.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("SEND")).and_then(|_| {
+        let rest = &name[4..];
+        let count = digits(rest);
+        let hour: u64 = match count {
+            8 => rest[..8].parse::<u64>().ok()? * 100,
+            9 => rest[..8].parse::<u64>().ok()? * 100 + rest[8..9].parse::<u64>().ok()?,
+            10 => rest[..10].parse().ok()?,
+            _ => return None,
+        };
+        let rest = rest[count..].strip_prefix('-').unwrap_or("");
+        Some((hour, rest[..digits(rest)].parse().unwrap_or(0)))
+    });
+    stamp.unwrap_or_else(|| {
+        let date = header.date.as_deref().unwrap_or("");
+        let hour: String = date.chars().filter(char::is_ascii_digit).take(10).collect();
+        (hour.parse().unwrap_or(u64::MAX), 0)
+    })
+}
+
+enum Judgement {
+    Send(Header),
+    Foreign(String),
+    Unreadable(String),
+}
+
+/// Judges a file by its first bytes.
+fn judge(head: &[u8], name: &str) -> Judgement {
+    let named_send = name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("SEND"));
+    if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
+        return Judgement::Unreadable("UTF-16 text: save it as UTF-8".to_owned());
+    }
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    if text.is_empty() {
+        return match named_send {
+            true => Judgement::Send(Header::default()),
+            false => Judgement::Foreign("empty".to_owned()),
+        };
+    }
+    let mut first = First::default();
+    let mut header = Header::default();
+    let whole = memchr::memrchr(b'\n', head).map_or(0, |last| last + 1);
+    let piece = Piece { bytes: &head[..whole], offset: 0, line: 1 };
+    let (_, bad) = relaydrift_parse::read(piece, &mut header, &mut first);
+    match &header.kind {
+        LogKind::Send => Judgement::Send(header),
+        LogKind::Other(kind) => Judgement::Foreign(format!("{kind}, not a send log")),
+        LogKind::Unknown if text.starts_with(b"#Software: Microsoft Internet Information Services") => {
+            Judgement::Foreign("IIS log, not a send log".to_owned())
+        }
+        LogKind::Unknown if first.row || ends_as_row(&head[whole..]) => {
+            if name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("RECV")) {
+                return Judgement::Foreign("receive log by its name, not a send log".to_owned());
+            }
+            Judgement::Send(header)
+        }
+        LogKind::Unknown if bad.is_some() => Judgement::Foreign("#Fields of another log".to_owned()),
+        LogKind::Unknown if text.contains(&0) && !named_send => Judgement::Foreign("binary file".to_owned()),
+        LogKind::Unknown if named_send => Judgement::Send(header),
+        LogKind::Unknown => Judgement::Foreign("no row of a send log at its start".to_owned()),
+    }
+}
+
+/// A log of a single line that may be cut off.
+fn ends_as_row(line: &[u8]) -> bool {
+    Record::parse(line.trim_ascii_end(), &Columns::default()).is_ok()
+}
+
+#[derive(Default)]
+struct First {
+    row: bool,
+}
+
+impl<'a> Visit<'a> for First {
+    fn row(&mut self, _: Row<'a>, _: &Columns) {
+        self.row = true;
+    }
+
+    fn reject(&mut self, _: Reject<'a>) {}
+}
+
+fn list(path: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => walk(path, files, skipped),
+        Ok(_) => {
+            files.insert(path.to_owned());
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_glob(path) => {
+            return list_glob(path, files, skipped);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::NotFound(path.to_owned()));
+        }
+        Err(error) => {
+            skipped.push(Skipped { path: path.to_owned(), reason: error.to_string(), error: true });
+        }
+    }
+    Ok(())
+}
+
+fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>) {
+    // A lake is no folder of logs, wherever it lies.
+    let entries = WalkDir::new(folder).into_iter().filter_entry(|entry| {
+        !(entry.file_type().is_dir() && entry.path().join("_relaydrift").is_dir())
+    });
+    for entry in entries {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => {
+                files.insert(entry.into_path());
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(folder).to_owned();
+                let reason = error.io_error().map_or_else(|| error.to_string(), |io| io.to_string());
+                skipped.push(Skipped { path, reason, error: true });
+            }
+        }
+    }
+}
+
+fn is_glob(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '[', '{'])
+}
+
+fn list_glob(
+    pattern: &Path,
+    files: &mut BTreeSet<PathBuf>,
+    skipped: &mut Vec<Skipped>,
+) -> Result<(), Error> {
+    let base: PathBuf = pattern.components().take_while(|part| !is_glob(Path::new(part))).collect();
+    let base = if base.as_os_str().is_empty() { Path::new(".") } else { &base };
+    let glob = GlobBuilder::new(&pattern.to_string_lossy())
+        .literal_separator(true)
+        .case_insensitive(true)
+        .build()
+        .map_err(|source| Error::Glob { pattern: pattern.to_owned(), source })?
+        .compile_matcher();
+    let mut found = false;
+    for entry in WalkDir::new(base).into_iter().flatten() {
+        let path = entry.path();
+        if glob.is_match(path.strip_prefix("./").unwrap_or(path)) || glob.is_match(path) {
+            found = true;
+            list(path, files, skipped)?;
+        }
+    }
+    if found { Ok(()) } else { Err(Error::NotFound(pattern.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROW: &str = "2026-10-05T10:00:00.000Z,c,08DF1F4EEFBDC000,0,,192.0.2.1:25,*,,attempting to connect\r\n";
+
+    fn plan(files: &[(&str, &str)]) -> (tempfile::TempDir, Plan) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let plan = find(&[folder.path().to_owned()], &Naming::default()).unwrap();
+        (folder, plan)
+    }
+
+    #[test]
+    fn files_are_judged_by_content() {
+        let receive = "#Log-type: SMTP Receive Protocol Log\r\n";
+        let (_folder, plan) = plan(&[
+            ("EX1/SmtpSend/SEND2026100510-1.LOG", ROW),
+            ("EX1/SmtpSend/SEND2026100511-1.LOG", ""),
+            ("EX1/SmtpSend/notes.txt", "hello\n"),
+            ("EX1/SmtpReceive/RECV2026100510-1.LOG", receive),
+            ("EX1/SmtpSend/pasted.txt", &ROW.replace(":00.000Z", ":01.000Z")),
+            ("EX1/SmtpSend/wide.log", "\u{feff}#\0S\0"),
+        ]);
+        assert_eq!(plan.sources.len(), 3);
+        assert!(plan.sources.iter().all(|source| source.place.server == "EX1"));
+        let reasons: Vec<_> = plan.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
+        assert!(reasons.contains(&"SMTP Receive Protocol Log, not a send log"), "{reasons:?}");
+        assert!(reasons.contains(&"no row of a send log at its start"), "{reasons:?}");
+    }
+
+    #[test]
+    fn logs_come_in_the_order_of_their_hour_and_number() {
+        let names = ["SEND20261005-1.LOG", "SEND2026100502-2.LOG", "SEND2026100502-10.LOG", "SEND2026100513-1.log"];
+        let row = |n: usize| ROW.replace("00.000Z", &format!("0{n}.000Z"));
+        let files: Vec<_> = (0..4).map(|n| (format!("EX1/{}", names[3 - n]), row(n))).collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let (_folder, plan) = plan(&files);
+        let found: Vec<_> = plan.sources.iter().filter_map(|source| source.path.file_name()?.to_str()).collect();
+        assert_eq!(found, names);
+    }
+
+    #[test]
+    fn a_copy_is_read_once() {
+        let long = ROW.repeat(100);
+        let (_folder, plan) =
+            plan(&[("EX1/a/SEND2026100510-1.LOG", &long[..6000]), ("EX1/b/x.log", &long), ("EX2/x.log", &long)]);
+        // Folder names say which server wrote a log: a and b are two, EX2 a third.
+        assert_eq!(plan.sources.len(), 3);
+        let (_folder, plan) = plan2(&long);
+        assert_eq!(plan.sources.len(), 1);
+        assert_eq!(plan.sources[0].size, long.len() as u64);
+        assert!(plan.skipped[0].reason.starts_with("copy of "));
+    }
+
+    fn plan2(long: &str) -> (tempfile::TempDir, Plan) {
+        plan(&[("EX1/SEND2026100510-1.LOG", &long[..6000]), ("EX1/copy of SEND2026100510-1.LOG", long)])
+    }
+
+    #[test]
+    fn globs_and_missing_paths() {
+        let (folder, _) = plan(&[("EX1/SmtpSend/SEND1.LOG", ROW), ("EX2/SmtpSend/SEND1.LOG", ROW)]);
+        let found = find(&[folder.path().join("*/SmtpSend/*.log")], &Naming::default()).unwrap();
+        assert_eq!(found.sources.len(), 2);
+        for missing in ["nothing/*.log", "nothing"] {
+            let result = find(&[folder.path().join(missing)], &Naming::default());
+            assert!(matches!(result, Err(Error::NotFound(_))), "{missing}");
+        }
+    }
+}
