@@ -2,6 +2,7 @@
 
 pub mod certificate;
 pub mod command;
+pub mod dn;
 pub mod endpoint;
 pub mod note;
 pub mod peer;
