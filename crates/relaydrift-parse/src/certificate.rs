@@ -11,9 +11,9 @@
 //!
 //! The forms are told apart row by row, since folders mix servers. Attribute rows of form A name no
 //! type and belong to the last heading of their session; `Received certificate` is followed by the
-//! thumbprint alone. Sources: Microsoft Support, "TLS negotiation failed with error NoCredentials",
-//! "Outbound email messages aren't sent" (form A), "Can't remove a certificate that's installed on
-//! an Exchange server" (form C).
+//! thumbprint alone. Sources: Microsoft Support, articles `outbound-email-messages-are-not-sent`,
+//! `tls-negotiation-failed-with-error-nocredentials-error` (form A) and
+//! `cannot-remove-installed-certificate` (form C).
 
 mod whole;
 
