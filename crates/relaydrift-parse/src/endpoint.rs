@@ -2,9 +2,9 @@
 //!
 //! `local-endpoint` and `remote-endpoint` hold what .NET's `IPEndPoint.ToString()` writes:
 //! `192.0.2.1:25`, `[2001:db8::1]:25`, `[fe80::1%12]:2525`; never a host name, and nothing before
-//! the connection stands (Microsoft Learn, "Protocol logging in Exchange Server": "the IP address
-//! and TCP port number"). People mask and rewrite addresses before they pass logs on, so what is no
-//! address is kept as it is and marked.
+//! the connection stands (Microsoft Learn, `exchange/mail-flow/connectors/protocol-logging`). People
+//! mask and rewrite addresses before they pass logs on, so what is no address is kept as it is and
+//! marked.
 
 use std::net::Ipv6Addr;
 

@@ -2,9 +2,9 @@
 //!
 //! Plain English whatever the server's language, except for the operating system's words in
 //! [`Note::ConnectFailed`]; told apart by how they begin, since their tails vary between builds.
-//! Microsoft names them one by one (Microsoft Support, "TLS negotiation failed with error
-//! NoCredentials", "Outbound email messages aren't sent"; Microsoft Learn, "Protocol logging in
-//! Exchange Server": event `*` is "Information", text in `context`).
+//! Microsoft Support shows some (articles `tls-negotiation-failed-with-error-nocredentials-error`
+//! and `outbound-email-messages-are-not-sent`), others stand in logs that people have posted; a
+//! build may know more, and then they are [`Note::Other`].
 
 use memchr::memmem;
 use nom::branch::alt;

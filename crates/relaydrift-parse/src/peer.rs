@@ -1,8 +1,8 @@
 //! The other end: whose host it is, and whether an address is public.
 //!
 //! Exchange Online names its hosts under a few suffixes, one set per cloud (Microsoft Learn,
-//! "Microsoft 365 URLs and IP address ranges" and its pages for US Government and China; newer
-//! mail domains have MX records under `mx.microsoft`). Only such a host's `Hello [address]` tells
+//! `microsoft-365/enterprise/urls-and-ip-address-ranges` and its pages for US Government and China;
+//! newer mail domains have MX records under `mx.microsoft`). Only such a host's `Hello [address]` tells
 //! the public address that a server relays from.
 
 use std::net::IpAddr;

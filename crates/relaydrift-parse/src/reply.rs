@@ -5,9 +5,9 @@
 //! join the lines of an EHLO answer into one row, `250  host Hello [192.0.2.1] SIZE ... STARTTLS`.
 //!
 //! Exchange Online closes its errors with the host, time and session that wrote them, in brackets,
-//! and names the step of tenant attribution that failed: `ATTR36` (Microsoft Support, "Office 365
-//! mail flow: relay access denied ATTR36"; Microsoft Learn, "Fix NDR error code 5.7.64", "Email
-//! non-delivery reports in Exchange Online"). The texts change over the years, the codes do not.
+//! and names the step of tenant attribution that failed: `ATTR36` (Microsoft Support, articles
+//! `relay-access-denied-smtp`, `relay-access-denied-attr36-ndr`, `wrong-office-365-region-exo`,
+//! `non-delivery-reports-in-exchange-online`). The texts change over the years, the codes do not.
 
 use std::borrow::Cow;
 

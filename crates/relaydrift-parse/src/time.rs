@@ -1,7 +1,7 @@
 //! Times: microseconds since 1970-01-01T00:00:00Z.
 //!
 //! Every row begins with a time of 24 bytes, `2017-10-07T04:42:56.804Z`: UTC, three decimals,
-//! whatever the server's language (Microsoft Learn, "Protocol logging in Exchange Server").
+//! whatever the server's language (Microsoft Learn, `exchange/mail-flow/connectors/protocol-logging`).
 //! The same form stands in the certificate rows and in the stamps of Exchange Online's replies.
 //! Other valid RFC 3339 times, as other tools rewrite them, are read too.
 
