@@ -1,0 +1,307 @@
+//! Sessions into rows: `sessions`, `transactions`, `observations`, `certificates_seen`.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use relaydrift_parse::certificate::Certificate;
+use relaydrift_parse::transaction::{Fate, Transaction};
+use relaydrift_parse::{Session, command, endpoint, peer};
+
+use crate::certificates::Certificates;
+use crate::observe::{Answers, Kind, Observations, Showing};
+use crate::sessions::SessionColumns;
+use crate::transactions::TransactionColumns;
+use crate::{Keep, Place, Table};
+
+/// Rows after which a builder is emptied into the sink.
+const BATCH_ROWS: usize = 32 * 1024;
+
+/// What one segment of a session showed, in the form in which it is stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shown {
+    pub(crate) sent: Option<Arc<Certificate>>,
+    pub(crate) received: Option<Arc<Certificate>>,
+    pub(crate) egress: Option<String>,
+    pub(crate) answers: Answers,
+}
+
+impl Shown {
+    pub(crate) fn sent_thumbprint(&self) -> Option<&str> {
+        self.sent.as_ref()?.thumbprint.as_deref()
+    }
+}
+
+/// Takes sessions one by one; its batches go to the sink whenever `full` says so and at the end.
+pub(crate) struct Emit<'s> {
+    keep: Keep,
+    batch: i64,
+    places: &'s [Place],
+    source_ids: &'s [String],
+    certificates: Certificates,
+    pub(crate) observations: Observations,
+    sessions: SessionColumns,
+    transactions: TransactionColumns,
+    shown: Vec<Shown>,
+    domains: Vec<(Vec<u8>, Answers)>,
+    /// Sessions taken in.
+    pub(crate) count: u64,
+}
+
+impl<'s> Emit<'s> {
+    pub(crate) fn new(keep: Keep, batch: i64, places: &'s [Place], source_ids: &'s [String]) -> Self {
+        Emit {
+            keep,
+            batch,
+            places,
+            source_ids,
+            certificates: Certificates::default(),
+            observations: Observations::default(),
+            sessions: SessionColumns::new(),
+            transactions: TransactionColumns::new(),
+            shown: Vec::new(),
+            domains: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Takes in one session of a place; `open` if it is not final.
+    pub(crate) fn session(&mut self, session: &Session<'_>, place: u32, open: bool) {
+        self.count += 1;
+        self.show(session);
+        self.observe(session, place);
+        let at = &self.places[place as usize];
+        let source_id = |source: u32| self.source_ids[source as usize].as_str();
+        if self.keep.sessions {
+            self.sessions.push(session, &self.shown, at, source_id, open);
+        }
+        for (ordinal, transaction) in session.mail.transactions.iter().enumerate() {
+            if self.keep.all_transactions || is_refused(session, transaction) {
+                let shown = &self.shown[transaction.segment];
+                self.transactions.push(session, (ordinal, transaction), shown, at, source_id, open);
+            }
+        }
+    }
+
+    fn show(&mut self, session: &Session<'_>) {
+        self.shown.clear();
+        for segment in &session.segments {
+            let resolve = |certificates: &mut Certificates, text: &Option<_>| {
+                text.as_ref().map(|text| certificates.resolve(text))
+            };
+            let sent = resolve(&mut self.certificates, &segment.sent);
+            let received = resolve(&mut self.certificates, &segment.received);
+            let egress = segment.hello.filter(|_| session.is_cloud());
+            let egress = egress.and_then(|(_, address)| public_address(address));
+            self.shown.push(Shown { sent, received, egress, answers: Answers::default() });
+        }
+        for transaction in &session.mail.transactions {
+            let answers = &mut self.shown[transaction.segment].answers;
+            count(session, transaction, answers);
+        }
+    }
+
+    fn observe(&mut self, session: &Session<'_>, place: u32) {
+        let showing = Showing {
+            start: session.start,
+            rows: session.rows,
+            session_id: session.id,
+            source: session.origin.source,
+            line: session.origin.line,
+        };
+        let route = route(session);
+        for (at, segment) in session.segments.iter().enumerate() {
+            let connector = segment.connector.value();
+            // A connector that comes back in a later segment is counted with that one.
+            if session.segments[at + 1..].iter().any(|later| later.connector == segment.connector) {
+                continue;
+            }
+            let mut answers = Answers::default();
+            for (other, shown) in session.segments.iter().zip(&self.shown) {
+                if other.connector == segment.connector {
+                    answers.add(&shown.answers);
+                }
+            }
+            let shown = &self.shown[at];
+            let thumbprint = |certificate: &Option<Arc<Certificate>>| {
+                certificate.as_ref().and_then(|certificate| certificate.thumbprint.clone())
+            };
+            let values = [
+                (Kind::Certificate, thumbprint(&shown.sent)),
+                (Kind::Egress, shown.egress.clone()),
+                (Kind::Peer, thumbprint(&shown.received)),
+                (Kind::Route, Some(route.clone())),
+            ];
+            let who = (place, connector.as_ref());
+            for (kind, value) in values {
+                if let Some(value) = value {
+                    self.observations.session(who, kind, value.as_bytes(), &showing, &answers);
+                }
+            }
+            if let Some(tls) = &segment.tls {
+                self.observations.session(who, Kind::Tls, tls.protocol, &showing, &answers);
+            }
+            if session.is_cloud() {
+                self.relay(session, at, who, &showing);
+            }
+        }
+    }
+
+    /// Recipient domains of one connector's transactions.
+    fn relay(&mut self, session: &Session<'_>, at: usize, who: (u32, &[u8]), showing: &Showing<'_>) {
+        self.domains.clear();
+        let connector = session.segments[at].connector;
+        for transaction in &session.mail.transactions {
+            if session.segments[transaction.segment].connector != connector {
+                continue;
+            }
+            for recipient in session.mail.recipients_of(transaction) {
+                let Some(domain) = command::domain(recipient.address) else { continue };
+                let known = self.domains.iter().position(|(known, _)| known.eq_ignore_ascii_case(domain));
+                let known = known.unwrap_or_else(|| {
+                    self.domains.push((domain.to_ascii_lowercase(), Answers::default()));
+                    self.domains.len() - 1
+                });
+                match recipient.fate {
+                    Fate::Accepted => self.domains[known].1.accept(recipient.time),
+                    Fate::Refused => self.domains[known].1.refuse(recipient.time),
+                    Fate::Rejected | Fate::Unknown => {}
+                }
+            }
+        }
+        for (domain, answers) in &self.domains {
+            self.observations.session(who, Kind::Relay, domain, showing, answers);
+        }
+    }
+
+    /// True if a batch is ready to go.
+    pub(crate) fn full(&self) -> bool {
+        self.sessions.len() >= BATCH_ROWS || self.transactions.len() >= BATCH_ROWS
+    }
+
+    /// Sessions and transactions so far.
+    pub(crate) fn take(&mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
+        let mut batches = Vec::new();
+        if self.sessions.len() > 0 {
+            batches.push((Table::Sessions, self.sessions.finish(self.batch)?));
+        }
+        if self.transactions.len() > 0 {
+            batches.push((Table::Transactions, self.transactions.finish(self.batch)?));
+        }
+        Ok(batches)
+    }
+
+    /// Everything that is left, sums included.
+    pub(crate) fn finish(mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
+        let mut batches = self.take()?;
+        let source_id = |source: u32| self.source_ids[source as usize].clone();
+        let sums = self.observations.finish(self.places, &source_id, self.batch)?;
+        batches.extend(sums.map(|batch| (Table::Observations, batch)));
+        let seen = self.certificates.finish(self.batch)?;
+        batches.extend(seen.map(|batch| (Table::CertificatesSeen, batch)));
+        Ok(batches)
+    }
+}
+
+/// Recipients of a transaction accepted and refused; a refused MAIL counts as one.
+pub(crate) fn count(session: &Session<'_>, transaction: &Transaction<'_>, answers: &mut Answers) {
+    for recipient in session.mail.recipients_of(transaction) {
+        match recipient.fate {
+            Fate::Accepted => answers.accept(recipient.time),
+            Fate::Refused => answers.refuse(recipient.time),
+            Fate::Rejected | Fate::Unknown => {}
+        }
+    }
+    for _ in 0..transaction.sender_refused {
+        answers.refuse(transaction.answer.map_or(transaction.end, |answer| answer.time));
+    }
+}
+
+fn is_refused(session: &Session<'_>, transaction: &Transaction<'_>) -> bool {
+    let refused = |fate: Fate| fate == Fate::Refused;
+    transaction.sender_refused > 0
+        || session.mail.recipients_of(transaction).iter().any(|to| refused(to.fate))
+}
+
+/// An address in its usual spelling, if it is one that the internet sees.
+fn public_address(text: &[u8]) -> Option<String> {
+    let address: IpAddr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    peer::is_public(&address).then(|| address.to_canonical().to_string())
+}
+
+/// `eop`, `exchange_internal` or `other`; nothing for a peer that never said a word.
+pub(crate) fn peer_kind(session: &Session<'_>) -> Option<&'static str> {
+    let marks = &session.marks;
+    if session.is_cloud() {
+        Some("eop")
+    } else if is_internal(session) {
+        Some("exchange_internal")
+    } else if !session.banner.is_empty() || marks.connected {
+        Some("other")
+    } else {
+        None
+    }
+}
+
+fn is_internal(session: &Session<'_>) -> bool {
+    let marks = &session.marks;
+    marks.exchange_commands
+        || marks.proxying
+        || marks.direct_trust
+        || marks.exchange_banner && remote_address(session).is_some_and(|ip| !peer::is_public(&ip))
+}
+
+fn remote_address(session: &Session<'_>) -> Option<IpAddr> {
+    let endpoint = endpoint::parse(session.remote)?;
+    std::str::from_utf8(endpoint.ip).ok()?.parse().ok()
+}
+
+/// Networks of peers that are neither Exchange Online nor Exchange are told apart by this many
+/// buckets: enough to see whether they are few, few enough to keep the table small.
+const BUCKETS: u8 = 16;
+
+/// Front-end servers take proxied sessions on this port.
+const PROXY_PORT: u16 = 717;
+
+/// Who was reached, see [`Kind::Route`].
+fn route(session: &Session<'_>) -> String {
+    let port = endpoint::parse(session.remote).and_then(|endpoint| endpoint.port);
+    if !session.marks.connected && session.banner.is_empty() {
+        return "unknown".to_owned();
+    }
+    if let Some(cloud) = session.cloud {
+        return format!("eop/{}", cloud.as_str());
+    }
+    if session.marks.proxying || port == Some(PROXY_PORT) {
+        return "proxy".to_owned();
+    }
+    if session.marks.direct_trust {
+        return "edge".to_owned();
+    }
+    if is_internal(session) {
+        return "exchange".to_owned();
+    }
+    match remote_address(session) {
+        None => "other/unknown".to_owned(),
+        Some(address) if !peer::is_public(&address) => "other/private".to_owned(),
+        Some(address) => format!("other/public/{:02}", bucket(address)),
+    }
+}
+
+/// The bucket of an address's /24 or /48 network.
+fn bucket(address: IpAddr) -> u8 {
+    let network: &[u8] = match &address {
+        IpAddr::V4(v4) => &v4.octets()[..3],
+        IpAddr::V6(v6) => &v6.octets()[..6],
+    };
+    blake3::hash(network).as_bytes()[0] % BUCKETS
+}
+
+/// Recipient domains with a fate, lower case, each once.
+pub(crate) fn domains(session: &Session<'_>, of: &Transaction<'_>, fate: Fate) -> BTreeSet<String> {
+    let recipients = session.mail.recipients_of(of).iter().filter(|to| to.fate == fate);
+    let domains = recipients.filter_map(|to| command::domain(to.address));
+    domains.map(|domain| relaydrift_parse::text::lossless(domain).to_lowercase()).collect()
+}
