@@ -1,0 +1,154 @@
+//! The formats over the same few rows, with everything in them that can go wrong.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{
+    ArrayRef, BinaryArray, DictionaryArray, Float64Array, Int64Array, ListBuilder, RecordBatch,
+    StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::Int32Type;
+use proptest::prelude::*;
+
+use super::*;
+use crate::escape::acts;
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn render(format: Format, batches: &[RecordBatch], terminal: Option<usize>) -> String {
+    let shared = Shared::default();
+    let out = Box::new(shared.clone());
+    let mut rows = open(format, &batches[0].schema(), out, terminal).unwrap();
+    batches.iter().for_each(|batch| rows.write(batch).unwrap());
+    rows.finish().unwrap();
+    String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()
+}
+
+fn batch() -> RecordBatch {
+    let mut names = ListBuilder::new(StringBuilder::new());
+    names.append_value([Some("mail.contoso.com"), Some("=x")]);
+    names.append_null();
+    RecordBatch::try_from_iter_with_nullable([
+        (
+            "at",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(1_790_841_600_123_000), None])
+                    .with_timezone("UTC"),
+            ) as ArrayRef,
+            true,
+        ),
+        (
+            "connector",
+            Arc::new(StringViewArray::from(vec![Some("Ausgehend – Büro"), Some("\x1b[2J\u{202e}")])),
+            true,
+        ),
+        ("change", Arc::new(Int64Array::from(vec![Some(-7), None])), true),
+        ("share", Arc::new(Float64Array::from(vec![Some(0.5), Some(f64::NAN)])), true),
+        ("names", Arc::new(names.finish()), true),
+        ("raw", Arc::new(BinaryArray::from_opt_vec(vec![Some(b"\xff\x00"), None])), true),
+        (
+            "formula",
+            Arc::new(vec![Some("=cmd|' /C calc'!A0"), Some("")].into_iter().collect::<DictionaryArray<Int32Type>>()),
+            true,
+        ),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn a_table_in_full_width() {
+    insta::assert_snapshot!(render(Format::Table, &[batch()], None), @"");
+}
+
+#[test]
+fn a_table_on_a_terminal_is_cut_to_fit() {
+    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(100)), @"");
+}
+
+#[test]
+fn a_narrow_terminal_gets_records() {
+    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(60)), @"");
+}
+
+#[test]
+fn json_has_explicit_nulls_and_numbers() {
+    insta::assert_snapshot!(render(Format::Ndjson, &[batch()], None), @"");
+    let lines = render(Format::Ndjson, &[batch(), batch()], None);
+    let document = render(Format::Json, &[batch(), batch()], None);
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&document).unwrap();
+    assert_eq!(rows.len(), 4);
+    let each = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    assert_eq!(rows, each.collect::<Vec<_>>());
+}
+
+#[test]
+fn csv_is_defused_and_complete() {
+    insta::assert_snapshot!(render(Format::Csv, &[batch()], Some(80)).replace('\r', "<CR>"), @"");
+    assert!(render(Format::Csv, &[batch()], None).contains('\u{202e}'));
+}
+
+#[test]
+fn no_rows_are_still_a_document() {
+    let none = [batch().slice(0, 0)];
+    assert_eq!(render(Format::Json, &none, None), "[]\n");
+    assert_eq!(render(Format::Ndjson, &none, None), "");
+    assert_eq!(render(Format::Csv, &none, None).lines().count(), 1);
+    assert_eq!(render(Format::Table, &none, None).lines().count(), 2);
+}
+
+#[test]
+fn equal_names_are_told_apart_in_json() {
+    let column = |value| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let schema = arrow::datatypes::Schema::new(vec![
+        arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Int64, true),
+        arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Int64, true),
+    ]);
+    let batch = RecordBatch::try_new(Arc::new(schema), vec![column(1), column(2)]).unwrap();
+    assert_eq!(render(Format::Ndjson, &[batch], None), "{\"a\":1,\"a_2\":2}\n");
+}
+
+#[test]
+fn long_results_stream_past_the_sample() {
+    let numbers = Int64Array::from_iter_values(0..2500);
+    let batch = RecordBatch::try_from_iter([("n", Arc::new(numbers) as ArrayRef)]).unwrap();
+    let text = render(Format::Table, &[batch], Some(80));
+    assert_eq!(text.lines().count(), 2502);
+    assert_eq!(text.lines().last(), Some("2499"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_reaches_a_terminal_that_acts(cells in prop::collection::vec(any::<String>(), 1..20)) {
+        let column = Arc::new(StringArray::from_iter_values(&cells)) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("text\x1b", column)]).unwrap();
+        for format in [Format::Table, Format::Json, Format::Ndjson, Format::Csv] {
+            for width in [20, 200] {
+                let shown = render(format, std::slice::from_ref(&batch), Some(width));
+                prop_assert!(!shown.chars().any(|c| acts(c) && c != '\n' && c != '\r'));
+            }
+        }
+    }
+
+    #[test]
+    fn csv_reads_back_and_runs_nowhere(cells in prop::collection::vec("[-=+@\t\r\n\"',;a\0]{1,6}", 1..20)) {
+        let column = Arc::new(StringArray::from_iter_values(&cells)) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let text = render(Format::Csv, &[batch], None);
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        for (read, cell) in reader.records().zip(&cells) {
+            let read = read.unwrap()[0].to_string();
+            prop_assert!(!read.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']));
+            prop_assert_eq!(read.strip_prefix('\'').filter(|_| !cell.starts_with('\'')).unwrap_or(&read), cell);
+        }
+    }
+}
