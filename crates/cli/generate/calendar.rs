@@ -9,8 +9,9 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// Milliseconds of a day.
 pub const DAY: i64 = 24 * HOUR;
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Year, month and day of a time (proleptic Gregorian; Hinnant's `civil_from_days`).
@@ -115,8 +116,17 @@ mod tests {
         assert_eq!(rfc3339(start + 8 * HOUR + 123), "2026-10-01T08:00:00.123Z");
         assert_eq!(banner_date(start), "Thu, 1 Oct 2026 00:00:00 +0000");
         assert_eq!(format!("{:016X}", ticks(start)), "08DF1F4EEFBDC000");
-        assert_eq!(rfc3339(parse_date("2024-02-29").expect("a date")), "2024-02-29T00:00:00.000Z");
-        for wrong in ["2026-02-30", "2026-13-01", "2026-10", "today", "2026-10-01-1"] {
+        assert_eq!(
+            rfc3339(parse_date("2024-02-29").expect("a date")),
+            "2024-02-29T00:00:00.000Z"
+        );
+        for wrong in [
+            "2026-02-30",
+            "2026-13-01",
+            "2026-10",
+            "today",
+            "2026-10-01-1",
+        ] {
             assert!(parse_date(wrong).is_err(), "{wrong}");
         }
     }

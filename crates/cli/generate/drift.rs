@@ -1,9 +1,8 @@
 //! The changes that are planted: on cloud connectors of distinct servers, away from the first day.
 
 use super::calendar::{DAY, HOUR, MINUTE};
-use super::fleet::{
-    Change, Fleet, HYBRID, ISSUER, Match, OTHER_ISSUER, RELAY, subject,
-};
+use super::fleet::{Change, Fleet, HYBRID, Match, RELAY};
+use super::plan::{ISSUER, OTHER_ISSUER, subject};
 use super::rng::Rng;
 
 /// One story; the first ones are told first where servers are few.
@@ -30,7 +29,10 @@ enum Plot {
 impl Plot {
     fn refuses(self) -> bool {
         use Plot::*;
-        matches!(self, NamesLost | RenamedFixed | RenamedReverted | MovedRefused)
+        matches!(
+            self,
+            NamesLost | RenamedFixed | RenamedReverted | MovedRefused
+        )
     }
 }
 
@@ -62,9 +64,15 @@ pub fn plant(fleet: &mut Fleet, rng: &mut Rng, days: i64) {
             let moves = matches!(plot, Plot::Moved | Plot::MovedRefused);
             (single || !moves) && !(server.proxied && plot.refuses())
         };
-        let Some(server) = free.iter().find(fits).copied() else { continue };
+        let Some(server) = free.iter().find(fits).copied() else {
+            continue;
+        };
         free.retain(|other| *other != server);
-        let day = if days > 2 { rng.between(1, days - 2) } else { days - 1 };
+        let day = if days > 2 {
+            rng.between(1, days - 2)
+        } else {
+            days - 1
+        };
         let at = fleet.start + day * DAY + rng.between(8 * 60, 12 * 60) * MINUTE;
         let at = at + rng.between(0, 59_999);
         let fixed = at + rng.between(3 * 60, 6 * 60) * MINUTE + rng.between(0, 59_999);
@@ -75,8 +83,12 @@ pub fn plant(fleet: &mut Fleet, rng: &mut Rng, days: i64) {
 fn tell(fleet: &mut Fleet, rng: &mut Rng, plot: Plot, server: usize, at: i64, fixed: i64) {
     let before = *fleet.servers[server].sending[RELAY].at(at).1;
     let old = fleet.certificates[before as usize].clone();
-    let kept: Vec<&str> =
-        old.names.iter().map(String::as_str).filter(|name| *name != "contoso.com").collect();
+    let kept: Vec<&str> = old
+        .names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != "contoso.com")
+        .collect();
     let names: Vec<&str> = old.names.iter().map(String::as_str).collect();
     let issued = (at - fleet.start) / DAY - 2;
     let both: &[usize] = &[RELAY, HYBRID];
@@ -93,13 +105,24 @@ fn tell(fleet: &mut Fleet, rng: &mut Rng, plot: Plot, server: usize, at: i64, fi
             let names = ["mail.contoso-group.com", "autodiscover.contoso-group.com"];
             let after = fleet.certificate(rng, &subject(names[0]), ISSUER, &names, issued);
             sends(fleet, &[RELAY], "renamed", after, Some(fixed));
-            fleet.inbound_names.push((fixed, "*.contoso-group.com".into()));
+            fleet
+                .inbound_names
+                .push((fixed, "*.contoso-group.com".into()));
         }
         Plot::RenamedReverted => {
             let names = ["relay.contoso-test.net"];
             let after = fleet.certificate(rng, &subject(names[0]), OTHER_ISSUER, &names, issued);
             sends(fleet, &[RELAY], "renamed", after, Some(fixed));
-            change_certificate(fleet, server, &[RELAY], "reverted", after, before, fixed, None);
+            change_certificate(
+                fleet,
+                server,
+                &[RELAY],
+                "reverted",
+                after,
+                before,
+                fixed,
+                None,
+            );
         }
         Plot::Renewed => {
             let after = fleet.renewal(rng, before, at);
@@ -133,7 +156,16 @@ fn change_certificate(
     for connector in connectors.iter().copied() {
         fleet.servers[server].sending[connector].change(at, after);
         let kind = "certificate";
-        let change = Change { kind, class, connector, server, before, after, at, fixed };
+        let change = Change {
+            kind,
+            class,
+            connector,
+            server,
+            before,
+            after,
+            at,
+            fixed,
+        };
         appoint(fleet, &change);
         fleet.changes.push(change);
     }
@@ -147,7 +179,16 @@ fn move_egress(fleet: &mut Fleet, server: usize, at: i64, accepted_from: i64) {
     let fixed = (accepted_from < i64::MAX).then_some(accepted_from);
     for connector in [RELAY, HYBRID] {
         let (kind, class) = ("egress", "moved");
-        let change = Change { kind, class, connector, server, before, after, at, fixed };
+        let change = Change {
+            kind,
+            class,
+            connector,
+            server,
+            before,
+            after,
+            at,
+            fixed,
+        };
         appoint(fleet, &change);
         fleet.changes.push(change);
     }
@@ -159,7 +200,13 @@ fn appoint(fleet: &mut Fleet, change: &Change) {
     let after = [45, 420, 960, 2_100, 4_500, 7_000].map(|seconds| change.at + seconds * 1000);
     let again = [60, 600, 1_200, 5_000].map(|seconds| change.fixed.map(|at| at + seconds * 1000));
     let before = [change.at - 2 * HOUR, change.at - 25 * MINUTE].map(Some);
-    let times = before.into_iter().chain(after.map(Some)).chain(again).flatten();
+    let times = before
+        .into_iter()
+        .chain(after.map(Some))
+        .chain(again)
+        .flatten();
     let appointments = times.map(|time| (time, change.connector));
-    fleet.servers[change.server].appointments.extend(appointments);
+    fleet.servers[change.server]
+        .appointments
+        .extend(appointments);
 }

@@ -100,7 +100,8 @@ impl<'a> Log<'a> {
         slot.next = 0;
         slot.visible = visible;
         self.order += 1;
-        self.heap.push(Reverse((slot.rows.ends[0].0, self.order, at)));
+        self.heap
+            .push(Reverse((slot.rows.ends[0].0, self.order, at)));
     }
 
     /// Writes every row older than `time`; no session that starts before it may come later.
@@ -110,7 +111,10 @@ impl<'a> Log<'a> {
                 break;
             }
             self.heap.pop();
-            let limit = self.heap.peek().map_or(time, |Reverse((next, ..))| time.min(*next));
+            let limit = self
+                .heap
+                .peek()
+                .map_or(time, |Reverse((next, ..))| time.min(*next));
             if let Some(next) = self.write(at, limit)? {
                 // Threads enqueue rows out of step by a millisecond or two.
                 let jitter = (mix(order ^ self.written.rows) & 3) as i64 - 1;
@@ -125,7 +129,10 @@ impl<'a> Log<'a> {
     /// The service crashed and is back: its file goes on with another header inside, or the next
     /// instance is begun.
     pub fn restart(&mut self, time: i64, header_inside: bool) {
-        let open = self.file.as_ref().is_some_and(|file| file.period == self.period(time));
+        let open = self
+            .file
+            .as_ref()
+            .is_some_and(|file| file.period == self.period(time));
         if open && header_inside {
             self.header(time, false);
         } else if open {
@@ -147,7 +154,11 @@ impl<'a> Log<'a> {
             let (time, end) = slot.rows.ends[slot.next];
             self.roll(time)?;
             let slot = &mut self.slots[at];
-            let from = if slot.next == 0 { 0 } else { slot.rows.ends[slot.next - 1].1 };
+            let from = if slot.next == 0 {
+                0
+            } else {
+                slot.rows.ends[slot.next - 1].1
+            };
             self.buffer.extend_from_slice(&slot.rows.bytes[from..end]);
             self.written.rows += 1;
             slot.next += 1;
@@ -187,19 +198,23 @@ impl<'a> Log<'a> {
         if first {
             self.buffer.extend_from_slice(b"\xEF\xBB\xBF");
         }
-        self.buffer.extend_from_slice(b"#Software: Microsoft Exchange Server\r\n#Version: ");
+        self.buffer
+            .extend_from_slice(b"#Software: Microsoft Exchange Server\r\n#Version: ");
         self.buffer.extend_from_slice(match self.layout {
             Layout::Hourly => b"15.0.0.0",
             Layout::Daily => b"14.0.0.0",
         });
-        self.buffer.extend_from_slice(b"\r\n#Log-type: SMTP Send Protocol Log\r\n#Date: ");
+        self.buffer
+            .extend_from_slice(b"\r\n#Log-type: SMTP Send Protocol Log\r\n#Date: ");
         append_time(&mut self.buffer, time);
         self.buffer.extend_from_slice(b"\r\n#Fields: date-time,connector-id,session-id,sequence-number,local-endpoint,remote-endpoint,event,data,context\r\n");
         self.written.header_lines += 5;
     }
 
     fn close(&mut self) -> io::Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
         let (year, month, day) = civil(file.period);
         let instance = file.instance;
         let name = match self.layout {
@@ -218,7 +233,11 @@ impl<'a> Log<'a> {
 
     /// The hour or day whose file is written at a time.
     fn period(&self, time: i64) -> i64 {
-        time - time.rem_euclid(if self.layout == Layout::Daily { DAY } else { HOUR })
+        time - time.rem_euclid(if self.layout == Layout::Daily {
+            DAY
+        } else {
+            HOUR
+        })
     }
 
     /// When a row reaches the file: with the next beat of a second, at some full hours only after
@@ -231,7 +250,15 @@ impl<'a> Log<'a> {
         if hour >= self.end {
             return late.min(self.end - 1);
         }
-        let held = if draw.is_multiple_of(4) { (draw >> 8) as i64 & 0x3FFF } else { 0 };
-        if hour - time < held { hour + 200 + (draw >> 40) as i64 % 700 } else { late }
+        let held = if draw.is_multiple_of(4) {
+            (draw >> 8) as i64 & 0x3FFF
+        } else {
+            0
+        };
+        if hour - time < held {
+            hour + 200 + (draw >> 40) as i64 % 700
+        } else {
+            late
+        }
     }
 }

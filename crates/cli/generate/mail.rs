@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::calendar::{rfc3339, ticks};
+use super::reply::{Hop, Kind, busy, not_attributed, queued, unknown};
 use super::rows::{Fact, Rows, append_number};
 use super::session::Speaker;
 
@@ -52,45 +52,6 @@ pub struct Mail<'a> {
     pub breaks: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Outlook,
-    Exchange,
-    Postfix,
-}
-
-/// The far end of a session.
-#[derive(Debug, Clone, Copy)]
-pub struct Hop<'a> {
-    kind: Kind,
-    host: &'a str,
-    bdat: bool,
-    extra_wait: i64,
-    latin1: bool,
-}
-
-impl<'a> Hop<'a> {
-    /// Exchange Online, `host` as refusals name it.
-    pub fn outlook(host: &'a str, bdat: bool, extra_wait: i64) -> Self {
-        Hop { kind: Kind::Outlook, host, bdat, extra_wait, latin1: false }
-    }
-
-    /// Exchange on premises.
-    pub fn exchange(host: &'a str) -> Self {
-        Hop { kind: Kind::Exchange, host, bdat: true, extra_wait: 0, latin1: false }
-    }
-
-    /// Anything else.
-    pub fn postfix(host: &'a str, latin1: bool) -> Self {
-        Hop { kind: Kind::Postfix, host, bdat: false, extra_wait: 0, latin1 }
-    }
-
-    /// True for Exchange Online.
-    pub fn is_outlook(&self) -> bool {
-        self.kind == Kind::Outlook
-    }
-}
-
 const FIRST: [&str; 16] = [
     "anna", "jonas", "marta", "felix", "ines", "karl", "lena", "omar", "paula", "rashid", "sofia",
     "tom", "ute", "viktor", "wanda", "yusuf",
@@ -109,7 +70,7 @@ pub fn transact(
     mail: &Mail<'_>,
 ) {
     speaker.record += 1 + speaker.rng.below(9);
-    let wait = speaker.rng.between(9, 70) + hop.extra_wait;
+    let wait = speaker.rng.between(9, 70);
     let unique = speaker.rng.next();
     let size = 2_000 + speaker.rng.below(60_000) * (1 + speaker.rng.below(12));
     let text = &mut speaker.text;
@@ -159,7 +120,11 @@ pub fn transact(
         reset(rows, wait);
         return;
     }
-    rows.received(if hop.kind == Kind::Postfix { b"250 2.1.0 Ok" } else { b"250 2.1.0 Sender OK" });
+    rows.received(if hop.kind == Kind::Postfix {
+        b"250 2.1.0 Ok"
+    } else {
+        b"250 2.1.0 Sender OK"
+    });
     let mut accepted = 0;
     for recipient in mail.recipients {
         let taken = match recipient.verdict {
@@ -170,7 +135,11 @@ pub fn transact(
         if taken {
             accepted += 1;
             let postfix = hop.kind == Kind::Postfix;
-            rows.received(if postfix { b"250 2.1.5 Ok" } else { b"250 2.1.5 Recipient OK" });
+            rows.received(if postfix {
+                b"250 2.1.5 Ok"
+            } else {
+                b"250 2.1.5 Recipient OK"
+            });
             continue;
         }
         match recipient.verdict {
@@ -249,56 +218,4 @@ fn mailbox(text: &mut Vec<u8>, draw: u64, domain: &str) {
     }
     text.push(b'@');
     text.extend_from_slice(domain.as_bytes());
-}
-
-fn queued(text: &mut Vec<u8>, hop: &Hop<'_>, unique: u64, size: u64, record: u64) {
-    text.clear();
-    let _ = match hop.kind {
-        Kind::Postfix => write!(text, "250 2.0.0 Ok: queued as 4{:011X}", unique >> 20),
-        _ => write!(
-            text,
-            "250 2.6.0 <{unique:016x}{:08x}@contoso.com> [InternalId={record}, Hostname={}] {size} bytes in 0.{:03}, {}.{:03} KB/sec Queued mail for delivery",
-            record & 0xFFFF_FFFF,
-            hop.host,
-            100 + (unique & 511),
-            size >> 8,
-            unique >> 9 & 511
-        ),
-    };
-}
-
-/// `[host, time and session]`, the tail of an Exchange Online refusal.
-fn tail(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
-    if hop.kind == Kind::Outlook {
-        let session = ticks(now) - (unique & 0xFFFF_FFFF);
-        let _ = write!(text, " [{} {} {session:016X}]", hop.host, rfc3339(now));
-    }
-}
-
-fn not_attributed(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
-    text.clear();
-    text.extend_from_slice(b"550 5.7.64 TenantAttribution; Relay Access Denied");
-    tail(text, hop, now, unique);
-}
-
-fn unknown(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
-    text.clear();
-    text.extend_from_slice(match (hop.kind, hop.latin1) {
-        (Kind::Outlook, _) => {
-            b"550 5.4.1 Recipient address rejected: Access denied. AS(201806281)".as_slice()
-        }
-        (Kind::Exchange, _) => b"550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
-        (Kind::Postfix, false) => b"550 5.1.1 Recipient address rejected: User unknown in virtual mailbox table",
-        (Kind::Postfix, true) => b"550 5.1.1 Empf\xE4nger unbekannt, bitte pr\xFCfen",
-    });
-    tail(text, hop, now, unique);
-}
-
-fn busy(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
-    text.clear();
-    text.extend_from_slice(match hop.kind {
-        Kind::Postfix => b"450 4.2.0 Greylisted, see http://postgrey.schweikert.ch/".as_slice(),
-        _ => b"451 4.7.500 Server busy. Please try again later. (AS77712344)",
-    });
-    tail(text, hop, now, unique);
 }

@@ -8,8 +8,12 @@ mod calendar;
 mod certificate;
 mod drift;
 mod fleet;
+mod greeting;
 mod log;
 mod mail;
+mod plan;
+mod record;
+mod reply;
 mod rng;
 mod rows;
 mod server;
@@ -24,10 +28,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 
+use fleet::Fleet;
 pub use fleet::Match;
-use fleet::{Fleet, Outline};
 use log::Store;
-use truth::{ServerTruth, Truth};
+use plan::Outline;
+use record::Truth;
+use truth::ServerTruth;
 
 /// Arguments of `relaydrift generate`.
 #[derive(Debug, Clone, clap::Args)]
@@ -78,7 +84,7 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         matched_by: args.matched_by,
         drift: !args.no_drift,
     };
-    let fleet = fleet::plan(&outline);
+    let fleet = plan::plan(&outline);
     let rate = match args.bytes {
         Some(bytes) => rate_for(&fleet, args.seed, bytes)?,
         None => u64::from(args.sessions_per_hour) * 1000,
@@ -109,7 +115,7 @@ fn write(fleet: &Fleet, seed: u64, rate: u64, store: Store<'_>) -> io::Result<Tr
 
 /// The rate at which the fleet comes out at about `bytes`, found by writing a thin one to nowhere.
 fn rate_for(fleet: &Fleet, seed: u64, bytes: u64) -> io::Result<u64> {
-    let thin = (3_000_000 / fleet.servers.len() as u64).max(1_000).min(20_000);
+    let thin = (3_000_000 / fleet.servers.len() as u64).clamp(1_000, 20_000);
     let hours = ((fleet.end - fleet.start) / calendar::HOUR) as u64;
     let thin = thin * 24 / hours.max(24) + 500;
     let empty = write(fleet, seed, 0, &|_, _| Ok(()))?.totals.bytes;
@@ -125,11 +131,20 @@ fn prepare(dir: &Path, force: bool) -> Result<()> {
     fs::create_dir_all(dir).with_context(cannot)?;
     let empty = fs::read_dir(dir).with_context(cannot)?.next().is_none();
     if !empty && !force {
-        bail!("{} is not empty: choose another folder, or add --force", dir.display());
+        bail!(
+            "{} is not empty: choose another folder, or add --force",
+            dir.display()
+        );
     }
-    let Ok(text) = fs::read(dir.join("truth.json")) else { return Ok(()) };
+    let Ok(text) = fs::read(dir.join("truth.json")) else {
+        return Ok(());
+    };
     let earlier: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    for server in earlier["servers"].as_array().into_iter().flatten().filter_map(|one| one.as_str())
+    for server in earlier["servers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.as_str())
     {
         let named_by_us = server.strip_prefix("EX").is_some_and(|number| {
             !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -168,7 +183,9 @@ fn summarize(dir: &Path, truth: &Truth) {
 /// `500MB`, `2GiB`, `1g`, `4096`: a number with a decimal or binary unit.
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no size: write it as 500MB or 2GiB");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
     let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,

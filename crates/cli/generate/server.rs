@@ -84,7 +84,10 @@ pub fn run(
 fn clear_of_lulls(server: &Server, at: i64, rng: &mut Rng) -> i64 {
     let ahead = at + LULL_BEFORE;
     let timelines = server.sending.iter().map(|sending| sending.at(ahead).0);
-    let change = timelines.chain([server.egress.at(ahead).0]).max().unwrap_or(i64::MIN);
+    let change = timelines
+        .chain([server.egress.at(ahead).0])
+        .max()
+        .unwrap_or(i64::MIN);
     let mut at = at;
     if change > i64::MIN && at < change + LULL_AFTER {
         at = change + LULL_AFTER + rng.between(0, 15_000);
@@ -116,9 +119,19 @@ struct Service<'a> {
 impl<'a> Service<'a> {
     fn new(server: &Server, folder: &str, end: i64, salt: u64, store: Store<'a>) -> Self {
         let folder = PathBuf::from(&server.name).join(folder);
-        let log = Log::new(folder, server.layout, server.max_file_bytes, end, salt, store);
+        let log = Log::new(
+            folder,
+            server.layout,
+            server.max_file_bytes,
+            end,
+            salt,
+            store,
+        );
         // The front end's process started a little later than the hub's.
-        Service { log, next_id: server.service_start + salt % 40_000_000 }
+        Service {
+            log,
+            next_id: server.service_start + salt % 40_000_000,
+        }
     }
 
     /// Receive sessions take ids from the same counter.
@@ -157,10 +170,19 @@ impl Run<'_> {
         self.hub.log.advance(at)?;
         self.front.log.advance(at)?;
         let id = self.hub.id(&mut self.speaker.rng);
-        let mut start = Start { connector, id, at, appointed, plain: false };
+        let target = self.speaker.rng.next() >> 1;
+        let mut start = Start {
+            connector,
+            id,
+            at,
+            appointed,
+            plain: false,
+            target,
+        };
         if self.server.proxied && connector == RELAY {
             let front_id = self.front.id(&mut self.speaker.rng);
-            self.speaker.proxied(&mut self.rows, &mut self.front_rows, &start, front_id);
+            self.speaker
+                .proxied(&mut self.rows, &mut self.front_rows, &start, front_id);
             self.keep(false);
             self.keep(true);
             return Ok(());
@@ -172,7 +194,12 @@ impl Run<'_> {
                 return Ok(());
             }
             let id = self.hub.id(&mut self.speaker.rng);
-            start = Start { id, at, plain: retry.plain, ..start };
+            start = Start {
+                id,
+                at,
+                plain: retry.plain,
+                ..start
+            };
         }
         self.keep(false);
         Ok(())
@@ -180,8 +207,14 @@ impl Run<'_> {
 
     /// Hands a session to its log as far as it was written, and notes what it shows that far.
     fn keep(&mut self, front: bool) {
-        let rows = if front { &mut self.front_rows } else { &mut self.rows };
-        let Some((start, _)) = rows.ends.first().copied() else { return };
+        let rows = if front {
+            &mut self.front_rows
+        } else {
+            &mut self.rows
+        };
+        let Some((start, _)) = rows.ends.first().copied() else {
+            return;
+        };
         let lost = self.fleet.end - IN_MEMORY;
         let cut = match self.crash {
             Some(crash) if start < crash.up => crash.down.min(lost),
@@ -191,7 +224,11 @@ impl Run<'_> {
         if visible == 0 {
             return;
         }
-        let mut shown = Shown { connector: rows.connector, start, ..Shown::default() };
+        let mut shown = Shown {
+            connector: rows.connector,
+            start,
+            ..Shown::default()
+        };
         for (_, fact) in rows.facts.iter().filter(|(row, _)| *row < visible) {
             match fact {
                 Fact::Certificate(certificate) => shown.certificate = Some(*certificate),
@@ -202,7 +239,11 @@ impl Run<'_> {
             }
         }
         self.truth.sessions.push(shown);
-        let log = if front { &mut self.front.log } else { &mut self.hub.log };
+        let log = if front {
+            &mut self.front.log
+        } else {
+            &mut self.hub.log
+        };
         log.push(rows, visible);
     }
 

@@ -38,7 +38,11 @@ pub fn start(
         return false;
     }
     spell(rows, fleet, form, b"Remote certificate", received);
-    rows.note(if rng.permille(920) { SUCCESS[0] } else { SUCCESS[1] });
+    rows.note(if rng.permille(920) {
+        SUCCESS[0]
+    } else {
+        SUCCESS[1]
+    });
     received_row(rows, fleet, received);
     true
 }

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::calendar::{HOUR, rfc3339};
-use super::fleet::{Fleet, Match};
+use super::fleet::{Change, Fleet, Match};
 use super::log::Written;
+use super::record::{
+    CertificateSpan, Drift, EgressSpan, Extent, Inbound, Known, Place, Refusals, Totals, Truth,
+};
 
 /// What one written session showed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,158 +38,6 @@ pub struct ServerTruth {
     pub written: Vec<Written>,
 }
 
-/// The content of `truth.json`.
-#[derive(Debug, Serialize)]
-pub struct Truth {
-    /// What everything follows from.
-    pub seed: u64,
-    /// See [`Match`].
-    pub r#match: Match,
-    /// First midnight and the midnight after the last day.
-    pub start: String,
-    /// See `start`.
-    pub end: String,
-    /// Folders below this one.
-    pub servers: Vec<String>,
-    /// By what the tenant knows the fleet, and since when.
-    pub inbound: Inbound,
-    /// One row per certificate span.
-    pub certificate_spans: Vec<CertificateSpan>,
-    /// One row per egress span.
-    pub egress_spans: Vec<EgressSpan>,
-    /// Planted changes of cloud connectors.
-    pub drift: Vec<Drift>,
-    /// Recipients refused for want of attribution, per connector and server, other tenants' too.
-    pub refusals: Vec<Refusals>,
-    /// Sums.
-    pub totals: Totals,
-}
-
-/// The tenant's inbound connector.
-#[derive(Debug, Serialize)]
-pub struct Inbound {
-    /// Certificate names; empty under `--match address`.
-    pub names: Vec<Known>,
-    /// Addresses; empty under `--match certificate`.
-    pub addresses: Vec<Known>,
-}
-
-/// A name or address on the inbound connector.
-#[derive(Debug, Serialize)]
-pub struct Known {
-    /// The name or address.
-    pub value: String,
-    /// From when on it stands there; null from the start.
-    pub since: Option<String>,
-}
-
-/// Where a span or count belongs.
-#[derive(Debug, Serialize, Clone)]
-pub struct Place {
-    /// Always `default`.
-    pub organization: &'static str,
-    /// Name of the connector.
-    pub connector_id: String,
-    /// Name of the server.
-    pub server: String,
-}
-
-/// When a span was, and how much was in it.
-#[derive(Debug, Serialize, Clone)]
-pub struct Extent {
-    /// Start of its first session.
-    pub first_seen: String,
-    /// Start of its last session.
-    pub last_seen: String,
-    /// Sessions that showed the value.
-    pub sessions: u64,
-    /// Recipients refused in them.
-    pub refused: u64,
-}
-
-/// A span of a certificate sent.
-#[derive(Debug, Serialize)]
-pub struct CertificateSpan {
-    #[serde(flatten)]
-    place: Place,
-    /// SHA-1.
-    pub thumbprint: String,
-    /// When and how much.
-    #[serde(flatten)]
-    pub extent: Extent,
-}
-
-/// A span of a public address.
-#[derive(Debug, Serialize)]
-pub struct EgressSpan {
-    #[serde(flatten)]
-    place: Place,
-    /// The address.
-    pub egress_ip: String,
-    /// When and how much.
-    #[serde(flatten)]
-    pub extent: Extent,
-}
-
-/// A planted change as it was seen.
-#[derive(Debug, Serialize)]
-pub struct Drift {
-    /// `certificate` or `egress`.
-    pub kind: &'static str,
-    /// As the `drift` view classes it.
-    pub class: &'static str,
-    /// Recipients were refused because of it.
-    pub breaking: bool,
-    #[serde(flatten)]
-    place: Place,
-    /// Value before.
-    pub before: String,
-    /// Value after.
-    pub after: String,
-    /// From when on every new session shows the new value.
-    pub changed_at: String,
-    /// Start of the first session that showed it.
-    pub first_seen: String,
-    /// Start of the last session of that span.
-    pub last_seen: String,
-    /// Recipients refused in that span.
-    pub refused_after: u64,
-    /// When the tenant accepted again, where it refused.
-    pub fixed_at: Option<String>,
-}
-
-/// Refused recipients of one connector on one server.
-#[derive(Debug, Serialize)]
-pub struct Refusals {
-    #[serde(flatten)]
-    place: Place,
-    /// See [`Truth::refusals`].
-    pub refused: u64,
-}
-
-/// Sums over the fleet.
-#[derive(Debug, Default, Serialize)]
-pub struct Totals {
-    /// Log files.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Their lines: header lines and rows.
-    pub lines: u64,
-    /// Header lines.
-    pub header_lines: u64,
-    /// Event rows.
-    pub rows: u64,
-    /// Sessions with at least one row, failed connections and cut ones included.
-    pub sessions: u64,
-    /// `MAIL FROM` rows.
-    pub transactions: u64,
-    /// `RCPT TO` rows.
-    pub recipients: u64,
-    /// Recipients refused for want of attribution.
-    pub refused: u64,
-}
-
 /// A span with its value as an index.
 struct Span {
     value: u32,
@@ -205,7 +54,11 @@ pub fn tell(fleet: &Fleet, seed: u64, servers: &mut [ServerTruth]) -> Truth {
         r#match: fleet.matched_by,
         start: rfc3339(fleet.start),
         end: rfc3339(fleet.end),
-        servers: fleet.servers.iter().map(|server| server.name.clone()).collect(),
+        servers: fleet
+            .servers
+            .iter()
+            .map(|server| server.name.clone())
+            .collect(),
         inbound: inbound(fleet),
         certificate_spans: Vec::new(),
         egress_spans: Vec::new(),
@@ -221,29 +74,45 @@ pub fn tell(fleet: &Fleet, seed: u64, servers: &mut [ServerTruth]) -> Truth {
                 connector_id: named.name.clone(),
                 server: fleet.servers[index].name.clone(),
             };
-            let sessions = || server.sessions.iter().filter(|one| one.connector == connector);
+            let sessions = || {
+                server
+                    .sessions
+                    .iter()
+                    .filter(|one| one.connector == connector)
+            };
             let refused = sessions().map(|session| u64::from(session.refused)).sum();
             if refused > 0 {
-                truth.refusals.push(Refusals { place: place.clone(), refused });
+                truth.refusals.push(Refusals {
+                    place: place.clone(),
+                    refused,
+                });
             }
             let certificates = spans(sessions(), |session| session.certificate);
             let egress = spans(sessions(), |session| session.egress);
             for change in &fleet.changes {
                 if change.connector == connector && change.server == index {
-                    let spans = if change.kind == "egress" { &egress } else { &certificates };
+                    let spans = if change.kind == "egress" {
+                        &egress
+                    } else {
+                        &certificates
+                    };
                     truth.drift.extend(drift(fleet, change, spans, &place));
                 }
             }
-            truth.certificate_spans.extend(certificates.iter().map(|span| CertificateSpan {
-                place: place.clone(),
-                thumbprint: fleet.certificates[span.value as usize].thumbprint.clone(),
-                extent: span.extent(),
-            }));
-            truth.egress_spans.extend(egress.iter().map(|span| EgressSpan {
-                place: place.clone(),
-                egress_ip: fleet.addresses[span.value as usize].text.clone(),
-                extent: span.extent(),
-            }));
+            truth
+                .certificate_spans
+                .extend(certificates.iter().map(|span| CertificateSpan {
+                    place: place.clone(),
+                    thumbprint: fleet.certificates[span.value as usize].thumbprint.clone(),
+                    extent: span.extent(),
+                }));
+            truth
+                .egress_spans
+                .extend(egress.iter().map(|span| EgressSpan {
+                    place: place.clone(),
+                    egress_ip: fleet.addresses[span.value as usize].text.clone(),
+                    extent: span.extent(),
+                }));
         }
     }
     for server in servers.iter() {
@@ -306,18 +175,21 @@ fn spans<'a>(
         }
         open.insert(*value, spans.len());
         let (first, last, refused) = (*start, *start, u64::from(*refused));
-        spans.push(Span { value: *value, first, last, sessions: 1, refused });
+        spans.push(Span {
+            value: *value,
+            first,
+            last,
+            sessions: 1,
+            refused,
+        });
     }
     spans
 }
 
-fn drift(
-    fleet: &Fleet,
-    change: &super::fleet::Change,
-    spans: &[Span],
-    place: &Place,
-) -> Option<Drift> {
-    let span = spans.iter().find(|span| span.value == change.after && span.first >= change.at)?;
+fn drift(fleet: &Fleet, change: &Change, spans: &[Span], place: &Place) -> Option<Drift> {
+    let span = spans
+        .iter()
+        .find(|span| span.value == change.after && span.first >= change.at)?;
     let name = |value: u32| match change.kind {
         "egress" => fleet.addresses[value as usize].text.clone(),
         _ => fleet.certificates[value as usize].thumbprint.clone(),
@@ -342,26 +214,24 @@ fn inbound(fleet: &Fleet) -> Inbound {
         value: value.clone(),
         since: (since > i64::MIN).then(|| rfc3339(since)),
     };
-    let listed = fleet.addresses.iter().filter(|address| address.accepted_from < i64::MAX);
+    let listed = fleet
+        .addresses
+        .iter()
+        .filter(|address| address.accepted_from < i64::MAX);
     match fleet.matched_by {
         Match::Certificate => Inbound {
-            names: fleet.inbound_names.iter().map(|(since, name)| known(name, *since)).collect(),
+            names: fleet
+                .inbound_names
+                .iter()
+                .map(|(since, name)| known(name, *since))
+                .collect(),
             addresses: Vec::new(),
         },
         Match::Address => Inbound {
             names: Vec::new(),
-            addresses: listed.map(|one| known(&one.text, one.accepted_from)).collect(),
+            addresses: listed
+                .map(|one| known(&one.text, one.accepted_from))
+                .collect(),
         },
-    }
-}
-
-impl std::fmt::Display for Drift {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Place { connector_id, server, .. } = &self.place;
-        write!(
-            out,
-            "{} {} {} on {server}, \"{connector_id}\": {} refused",
-            self.first_seen, self.kind, self.class, self.refused_after
-        )
     }
 }
