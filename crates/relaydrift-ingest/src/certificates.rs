@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
-use relaydrift_parse::certificate::{self, Certificate};
+use relaydrift_parse::certificate::{self, Certificate, Form};
 use relaydrift_parse::session::{ATTRIBUTES, CertificateText};
 
 use crate::Table;
@@ -39,7 +39,8 @@ impl Certificates {
             None => {
                 for value in &text.rows {
                     self.key.push(1);
-                    self.key.extend_from_slice(value.map_or(b"\x02", |value| value.bytes));
+                    self.key
+                        .extend_from_slice(value.map_or(b"\x02", |value| value.bytes));
                 }
             }
         }
@@ -47,7 +48,8 @@ impl Certificates {
             return found.clone();
         }
         let certificate = Arc::new(read(text));
-        self.known.insert(self.key.as_slice().into(), certificate.clone());
+        self.known
+            .insert(self.key.as_slice().into(), certificate.clone());
         certificate
     }
 
@@ -68,7 +70,8 @@ impl Certificates {
 
 impl CertificateColumns {
     fn push(&mut self, certificate: &Certificate) {
-        self.thumbprint.append_option(certificate.thumbprint.as_ref());
+        self.thumbprint
+            .append_option(certificate.thumbprint.as_ref());
         self.subject.append_option(certificate.subject.as_ref());
         self.issuer.append_option(certificate.issuer.as_ref());
         self.serial.append_option(certificate.serial.as_ref());
@@ -83,13 +86,13 @@ impl CertificateColumns {
 }
 
 fn read(text: &CertificateText<'_>) -> Certificate {
-    if let Some((heading, context, data)) = &text.whole {
-        return certificate::parse_whole(*heading, &context.value(), &data.value());
+    if let Some((_, context, data)) = &text.whole {
+        return certificate::parse_whole(&context.value(), &data.value());
     }
-    let mut certificate = Certificate::default();
+    let mut certificate = Certificate::new(Form::A);
     for (attribute, value) in ATTRIBUTES.iter().zip(&text.rows) {
         if let Some(value) = value {
-            certificate.apply(*attribute, &value.value());
+            certificate::apply(&mut certificate, *attribute, &value.value());
         }
     }
     certificate

@@ -48,21 +48,21 @@ macro_rules! columns {
         $(#[$doc])*
         pub(crate) struct $name {
             $(pub(crate) $column: $kind,)*
-            rows: usize,
+            row_count: usize,
         }
 
         impl $name {
             pub(crate) fn new() -> Self {
-                $name { $($column: <$kind as $crate::columns::Column>::make(),)* rows: 0 }
+                $name { $($column: <$kind as $crate::columns::Column>::make(),)* row_count: 0 }
             }
 
             /// Counts a row whose columns have all been appended.
             pub(crate) fn end_row(&mut self) {
-                self.rows += 1;
+                self.row_count += 1;
             }
 
             pub(crate) fn len(&self) -> usize {
-                self.rows
+                self.row_count
             }
 
             /// The rows so far as a batch, and an empty builder.
@@ -75,8 +75,8 @@ macro_rules! columns {
                 let schema = $table.schema();
                 let mut built: Vec<(&str, ArrayRef)> =
                     vec![$((stringify!($column), Arc::new(self.$column.finish()) as ArrayRef),)*];
-                built.push(("batch", Arc::new(Int64Array::from_value(batch, self.rows))));
-                self.rows = 0;
+                built.push(("batch", Arc::new(Int64Array::from_value(batch, self.row_count))));
+                self.row_count = 0;
                 let columns = schema.fields().iter().filter_map(|field| {
                     let at = built.iter().position(|(name, _)| name == field.name())?;
                     Some(built.swap_remove(at).1)

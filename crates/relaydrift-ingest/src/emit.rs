@@ -51,7 +51,12 @@ pub(crate) struct Emit<'s> {
 }
 
 impl<'s> Emit<'s> {
-    pub(crate) fn new(keep: Keep, batch: i64, places: &'s [Place], source_ids: &'s [String]) -> Self {
+    pub(crate) fn new(
+        keep: Keep,
+        batch: i64,
+        places: &'s [Place],
+        source_ids: &'s [String],
+    ) -> Self {
         Emit {
             keep,
             batch,
@@ -75,12 +80,14 @@ impl<'s> Emit<'s> {
         let at = &self.places[place as usize];
         let source_id = |source: u32| self.source_ids[source as usize].as_str();
         if self.keep.sessions {
-            self.sessions.push(session, &self.shown, at, source_id, open);
+            self.sessions
+                .push(session, &self.shown, at, source_id, open);
         }
         for (ordinal, transaction) in session.mail.transactions.iter().enumerate() {
             if self.keep.all_transactions || is_refused(session, transaction) {
                 let shown = &self.shown[transaction.segment];
-                self.transactions.push(session, (ordinal, transaction), shown, at, source_id, open);
+                self.transactions
+                    .push(session, (ordinal, transaction), shown, at, source_id, open);
             }
         }
     }
@@ -95,7 +102,12 @@ impl<'s> Emit<'s> {
             let received = resolve(&mut self.certificates, &segment.received);
             let egress = segment.hello.filter(|_| session.is_cloud());
             let egress = egress.and_then(|(_, address)| public_address(address));
-            self.shown.push(Shown { sent, received, egress, answers: Answers::default() });
+            self.shown.push(Shown {
+                sent,
+                received,
+                egress,
+                answers: Answers::default(),
+            });
         }
         for transaction in &session.mail.transactions {
             let answers = &mut self.shown[transaction.segment].answers;
@@ -115,7 +127,10 @@ impl<'s> Emit<'s> {
         for (at, segment) in session.segments.iter().enumerate() {
             let connector = segment.connector.value();
             // A connector that comes back in a later segment is counted with that one.
-            if session.segments[at + 1..].iter().any(|later| later.connector == segment.connector) {
+            if session.segments[at + 1..]
+                .iter()
+                .any(|later| later.connector == segment.connector)
+            {
                 continue;
             }
             let mut answers = Answers::default();
@@ -126,7 +141,9 @@ impl<'s> Emit<'s> {
             }
             let shown = &self.shown[at];
             let thumbprint = |certificate: &Option<Arc<Certificate>>| {
-                certificate.as_ref().and_then(|certificate| certificate.thumbprint.clone())
+                certificate
+                    .as_ref()
+                    .and_then(|certificate| certificate.thumbprint.clone())
             };
             let values = [
                 (Kind::Certificate, thumbprint(&shown.sent)),
@@ -137,11 +154,13 @@ impl<'s> Emit<'s> {
             let who = (place, connector.as_ref());
             for (kind, value) in values {
                 if let Some(value) = value {
-                    self.observations.session(who, kind, value.as_bytes(), &showing, &answers);
+                    self.observations
+                        .session(who, kind, value.as_bytes(), &showing, &answers);
                 }
             }
             if let Some(tls) = &segment.tls {
-                self.observations.session(who, Kind::Tls, tls.protocol, &showing, &answers);
+                self.observations
+                    .session(who, Kind::Tls, tls.protocol, &showing, &answers);
             }
             if session.is_cloud() {
                 self.relay(session, at, who, &showing);
@@ -150,7 +169,13 @@ impl<'s> Emit<'s> {
     }
 
     /// Recipient domains of one connector's transactions.
-    fn relay(&mut self, session: &Session<'_>, at: usize, who: (u32, &[u8]), showing: &Showing<'_>) {
+    fn relay(
+        &mut self,
+        session: &Session<'_>,
+        at: usize,
+        who: (u32, &[u8]),
+        showing: &Showing<'_>,
+    ) {
         self.domains.clear();
         let connector = session.segments[at].connector;
         for transaction in &session.mail.transactions {
@@ -158,10 +183,16 @@ impl<'s> Emit<'s> {
                 continue;
             }
             for recipient in session.mail.recipients_of(transaction) {
-                let Some(domain) = command::domain(recipient.address) else { continue };
-                let known = self.domains.iter().position(|(known, _)| known.eq_ignore_ascii_case(domain));
+                let Some(domain) = command::domain(recipient.address) else {
+                    continue;
+                };
+                let known = self
+                    .domains
+                    .iter()
+                    .position(|(known, _)| known.eq_ignore_ascii_case(domain));
                 let known = known.unwrap_or_else(|| {
-                    self.domains.push((domain.to_ascii_lowercase(), Answers::default()));
+                    self.domains
+                        .push((domain.to_ascii_lowercase(), Answers::default()));
                     self.domains.len() - 1
                 });
                 match recipient.fate {
@@ -172,7 +203,8 @@ impl<'s> Emit<'s> {
             }
         }
         for (domain, answers) in &self.domains {
-            self.observations.session(who, Kind::Relay, domain, showing, answers);
+            self.observations
+                .session(who, Kind::Relay, domain, showing, answers);
         }
     }
 
@@ -197,7 +229,9 @@ impl<'s> Emit<'s> {
     pub(crate) fn finish(mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
         let mut batches = self.take()?;
         let source_id = |source: u32| self.source_ids[source as usize].clone();
-        let sums = self.observations.finish(self.places, &source_id, self.batch)?;
+        let sums = self
+            .observations
+            .finish(self.places, &source_id, self.batch)?;
         batches.extend(sums.map(|batch| (Table::Observations, batch)));
         let seen = self.certificates.finish(self.batch)?;
         batches.extend(seen.map(|batch| (Table::CertificatesSeen, batch)));
@@ -215,14 +249,22 @@ pub(crate) fn count(session: &Session<'_>, transaction: &Transaction<'_>, answer
         }
     }
     for _ in 0..transaction.sender_refused {
-        answers.refuse(transaction.answer.map_or(transaction.end, |answer| answer.time));
+        answers.refuse(
+            transaction
+                .answer
+                .map_or(transaction.end, |answer| answer.time),
+        );
     }
 }
 
 fn is_refused(session: &Session<'_>, transaction: &Transaction<'_>) -> bool {
     let refused = |fate: Fate| fate == Fate::Refused;
     transaction.sender_refused > 0
-        || session.mail.recipients_of(transaction).iter().any(|to| refused(to.fate))
+        || session
+            .mail
+            .recipients_of(transaction)
+            .iter()
+            .any(|to| refused(to.fate))
 }
 
 /// An address in its usual spelling, if it is one that the internet sees.
@@ -301,7 +343,13 @@ fn bucket(address: IpAddr) -> u8 {
 
 /// Recipient domains with a fate, lower case, each once.
 pub(crate) fn domains(session: &Session<'_>, of: &Transaction<'_>, fate: Fate) -> BTreeSet<String> {
-    let recipients = session.mail.recipients_of(of).iter().filter(|to| to.fate == fate);
+    let recipients = session
+        .mail
+        .recipients_of(of)
+        .iter()
+        .filter(|to| to.fate == fate);
     let domains = recipients.filter_map(|to| command::domain(to.address));
-    domains.map(|domain| relaydrift_parse::text::lossless(domain).to_lowercase()).collect()
+    domains
+        .map(|domain| relaydrift_parse::text::lossless(domain).to_lowercase())
+        .collect()
 }

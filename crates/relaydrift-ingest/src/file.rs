@@ -28,14 +28,29 @@ impl Windows {
     pub(crate) fn open(path: &Path, from: u64, window: usize) -> io::Result<Windows> {
         let mut file = File::open(path)?;
         let mut input: Box<dyn Read + Send> = if is_gzip(&mut file)? {
-            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file)))
+            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(
+                1 << 16,
+                file,
+            )))
         } else {
             file.seek(SeekFrom::Start(from))?;
             let input = Box::new(file);
-            return Ok(Windows { input, tail: Vec::new(), offset: from, window, ended: None });
+            return Ok(Windows {
+                input,
+                tail: Vec::new(),
+                offset: from,
+                window,
+                ended: None,
+            });
         };
         io::copy(&mut input.by_ref().take(from), &mut io::sink())?;
-        Ok(Windows { input, tail: Vec::new(), offset: from, window, ended: None })
+        Ok(Windows {
+            input,
+            tail: Vec::new(),
+            offset: from,
+            window,
+            ended: None,
+        })
     }
 
     /// The next whole lines and the offset of the first; `None` at the end.
@@ -45,8 +60,15 @@ impl Windows {
         while self.ended.is_none() {
             let had = lines.len();
             // A line longer than a window is read on to its end, window by window.
-            let want = self.window.saturating_sub(if had < self.window { had } else { 0 }).max(1);
-            let result = self.input.by_ref().take(want as u64).read_to_end(&mut lines);
+            let want = self
+                .window
+                .saturating_sub(if had < self.window { had } else { 0 })
+                .max(1);
+            let result = self
+                .input
+                .by_ref()
+                .take(want as u64)
+                .read_to_end(&mut lines);
             match result {
                 Ok(0) => self.ended = Some(Ok(())),
                 Ok(_) => {}
@@ -135,7 +157,10 @@ mod tests {
         let plain = folder.path().join("plain");
         std::fs::write(&plain, text).unwrap();
         let packed = folder.path().join("packed.gz");
-        let mut gzip = flate2::write::GzEncoder::new(File::create(&packed).unwrap(), flate2::Compression::fast());
+        let mut gzip = flate2::write::GzEncoder::new(
+            File::create(&packed).unwrap(),
+            flate2::Compression::fast(),
+        );
         gzip.write_all(text).unwrap();
         gzip.finish().unwrap();
         for path in [&plain, &packed] {
@@ -159,7 +184,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cut.gz");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-        gzip.write_all("line of text\n".repeat(50_000).as_bytes()).unwrap();
+        gzip.write_all("line of text\n".repeat(50_000).as_bytes())
+            .unwrap();
         let mut bytes = gzip.finish().unwrap();
         bytes.truncate(bytes.len() / 2);
         std::fs::write(&path, bytes).unwrap();

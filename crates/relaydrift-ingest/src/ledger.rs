@@ -100,7 +100,10 @@ impl Rows<'_> {
     }
 
     fn int(&self, column: &str, row: usize) -> u64 {
-        let array = self.0.column_by_name(column).and_then(|array| array.as_primitive_opt::<Int64Type>());
+        let array = self
+            .0
+            .column_by_name(column)
+            .and_then(|array| array.as_primitive_opt::<Int64Type>());
         array.map_or(0, |array| u64::try_from(array.value(row)).unwrap_or(0))
     }
 
@@ -119,9 +122,11 @@ impl Ledger {
         for batch in batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
-                let (Some(place), Some(hash), Some(source_id)) =
-                    (rows.place(row), rows.text("head_hash", row), rows.text("source_id", row))
-                else {
+                let (Some(place), Some(hash), Some(source_id)) = (
+                    rows.place(row),
+                    rows.text("head_hash", row),
+                    rows.text("source_id", row),
+                ) else {
                     continue;
                 };
                 let state = Known {
@@ -131,7 +136,9 @@ impl Ledger {
                     tail_hash: rows.text("tail_hash", row),
                 };
                 let key = (place, rows.int("head_bytes", row), hash);
-                let newer = known.get(&key).is_none_or(|old| old.to_offset <= state.to_offset);
+                let newer = known
+                    .get(&key)
+                    .is_none_or(|old| old.to_offset <= state.to_offset);
                 if newer {
                     known.insert(key, state);
                 }
@@ -145,20 +152,27 @@ impl Ledger {
 
     /// Moves a source to the first byte that was not read yet; false if there is none.
     pub(crate) fn advance(&self, source: &mut Source) -> bool {
-        let Ok(head) = file::head(&source.path, HEAD) else { return true };
-        let found = self.heads.iter().filter(|bytes| **bytes <= head.len() as u64).find_map(|bytes| {
-            let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
-            self.known.get(&(source.place.clone(), *bytes, hash))
-        });
+        let Ok(head) = file::head(&source.path, HEAD) else {
+            return true;
+        };
+        let found = self
+            .heads
+            .iter()
+            .filter(|bytes| **bytes <= head.len() as u64)
+            .find_map(|bytes| {
+                let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
+                self.known.get(&(source.place.clone(), *bytes, hash))
+            });
         let Some(state) = found else { return true };
         let from = state.to_offset.saturating_sub(HEAD as u64);
         let tail = file::range(&source.path, from, (state.to_offset - from) as usize + PEEK);
         let Ok(tail) = tail else { return true };
         let had = (state.to_offset - from) as usize;
         let same = tail.len() >= had
-            && state.tail_hash.as_ref().is_none_or(|hash| {
-                blake3::hash(&tail[..had]).to_hex().as_str() == hash.as_str()
-            });
+            && state
+                .tail_hash
+                .as_ref()
+                .is_none_or(|hash| blake3::hash(&tail[..had]).to_hex().as_str() == hash.as_str());
         if !same {
             // Cut short or rewritten since: another log in the same place.
             return true;
@@ -181,7 +195,9 @@ pub(crate) fn log_times(batches: &[RecordBatch]) -> HashMap<(String, String), i6
         let Some(times) = times else { continue };
         for row in 0..batch.num_rows() {
             if let (Some(place), false) = (rows.place(row), times.is_null(row)) {
-                let time = latest.entry((place.organization, place.server)).or_insert(i64::MIN);
+                let time = latest
+                    .entry((place.organization, place.server))
+                    .or_insert(i64::MIN);
                 *time = (*time).max(times.value(row));
             }
         }

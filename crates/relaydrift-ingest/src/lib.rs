@@ -3,65 +3,33 @@
 //! This crate knows threads and files. It must not know async code, Delta tables, object stores or
 //! SQL: it hands finished [`RecordBatch`](arrow::array::RecordBatch)es to a [`Sink`].
 
+mod carry;
+mod certificates;
+mod chunk;
+mod columns;
+mod emit;
+mod events;
+mod file;
+mod ledger;
+mod observe;
+mod place;
+mod reader;
+mod run;
 mod schema;
-
-pub use schema::{Table, timestamp};
+mod sessions;
+mod source;
+mod transactions;
 
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 
-/// How files are named: which organization, server and service a path belongs to.
-#[derive(Debug, Clone)]
-pub struct Naming {
-    /// Organization of every file; `default` unless given.
-    pub organization: String,
-    /// Server of every file, when given.
-    pub server: Option<String>,
-    /// A pattern with the groups `server` and, optionally, `service`, matched against the path.
-    pub server_from: Option<regex::Regex>,
-}
-
-impl Default for Naming {
-    fn default() -> Self {
-        Naming { organization: "default".into(), server: None, server_from: None }
-    }
-}
-
-/// What was found under the paths given: the logs to read and the files left out.
-#[derive(Debug, Default)]
-pub struct Plan {
-    /// Send logs, in the order of the hour in their names.
-    pub sources: Vec<Source>,
-    /// Files that are no send logs or cannot be read, with the reason.
-    pub skipped: Vec<Skipped>,
-}
-
-/// One send log, or the part of it that is not ingested yet.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Organization, server and service it belongs to.
-    pub organization: String,
-    /// See DESIGN of the naming: `--server`, `--server-from`, UNC host, else a folder.
-    pub server: String,
-    /// Hub, FrontEnd, Edge, Mailbox, ... or `unknown`.
-    pub service: String,
-    /// Bytes on disk when it was found.
-    pub size: u64,
-}
-
-/// A file that was left out.
-#[derive(Debug, Clone)]
-pub struct Skipped {
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Why, in words for a person.
-    pub reason: String,
-    /// True where the file could not be read at all (exit code 2), false for a foreign log.
-    pub error: bool,
-}
+pub use observe::Kind;
+pub use place::{Naming, Place};
+pub use reader::EventReader;
+pub use run::{Before, Cut, fold_open, read};
+pub use schema::{Table, timestamp};
+pub use source::{Plan, Skipped, Source, find};
 
 /// What [`read`] is to produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +98,33 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No send log under the paths given.
-    #[error("no send log found")]
-    NoLogs,
     /// A path or glob that matches nothing.
     #[error("{0}: no such file or folder")]
     NotFound(PathBuf),
+    /// A pattern that cannot be one.
+    #[error("{pattern}: not a pattern of paths")]
+    Glob {
+        /// As given.
+        pattern: PathBuf,
+        /// What is wrong with it.
+        source: globset::Error,
+    },
+    /// A log that could not be read.
+    #[error("{path}: cannot be read")]
+    Read {
+        /// Where it lies.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A log whose header ends it.
+    #[error("{path}")]
+    Header {
+        /// Where it lies.
+        path: PathBuf,
+        /// Line and reason.
+        source: relaydrift_parse::BadHeader,
+    },
     /// The sink refused a batch.
     #[error("cannot store a batch")]
     Sink(#[source] SinkError),
@@ -144,54 +133,41 @@ pub enum Error {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
-/// Finds the send logs under files, folders and globs, `.gz` included, and names their servers.
-pub fn find(_paths: &[PathBuf], _naming: &Naming) -> Result<Plan, Error> {
-    todo!()
-}
-
-impl Plan {
-    /// Leaves only what the ledger (rows of `sources`) does not hold yet.
-    pub fn resume(self, _ledger: &[RecordBatch]) -> Plan {
-        todo!()
+impl Summary {
+    /// All bytes of the input that were looked at.
+    pub fn bytes(&self) -> u64 {
+        self.header_bytes
+            + self.event_bytes
+            + self.reject_bytes
+            + self.blank_bytes
+            + self.pending_bytes
     }
-}
 
-/// Reads the sources into the sink; `carried` are the `open_sessions` rows of the batch before.
-/// `batch` is the number written into every row. `latest` batch of `sources` gives the log time of
-/// each server so far (rows of `sources`).
-pub fn read(
-    _sources: &[Source],
-    _carried: &[RecordBatch],
-    _ledger: &[RecordBatch],
-    _keep: Keep,
-    _batch: i64,
-    _sink: &dyn Sink,
-    _progress: Progress<'_>,
-) -> Result<Summary, Error> {
-    todo!()
-}
-
-/// Folds `open_sessions` rows into `sessions`, `transactions`, `observations` and
-/// `certificates_seen` rows (flag `open` set unless parked).
-pub fn fold_open(_rows: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, Error> {
-    todo!()
-}
-
-/// The events of one log, batch by batch, as the `events` schema; what `send_log` scans.
-/// Rejected lines are counted, not returned.
-pub struct EventReader {}
-
-impl EventReader {
-    /// Opens one source; `rows` per batch at the most.
-    pub fn open(_source: &Source, _rows: usize) -> Result<EventReader, Error> {
-        todo!()
+    /// Adds what another part of the run read.
+    pub fn add(&mut self, other: Summary) {
+        self.files += other.files;
+        self.header_bytes += other.header_bytes;
+        self.event_bytes += other.event_bytes;
+        self.reject_bytes += other.reject_bytes;
+        self.blank_bytes += other.blank_bytes;
+        self.pending_bytes += other.pending_bytes;
+        self.rows += other.rows;
+        self.rejects += other.rejects;
+        self.sessions += other.sessions;
+        self.open_sessions += other.open_sessions;
+        self.failed.extend(other.failed);
+        self.notices.extend(other.notices);
     }
-}
 
-impl Iterator for EventReader {
-    type Item = Result<RecordBatch, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+    fn count(&mut self, range: &ledger::Range) {
+        let counts = &range.counts;
+        self.files += 1;
+        self.header_bytes += counts.header_bytes;
+        self.event_bytes += counts.event_bytes;
+        self.reject_bytes += counts.reject_bytes;
+        self.blank_bytes += counts.blank_bytes;
+        self.pending_bytes += range.pending;
+        self.rows += counts.rows;
+        self.rejects += counts.rejects;
     }
 }

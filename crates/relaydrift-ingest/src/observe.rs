@@ -3,11 +3,12 @@
 //! They are sums, so that any number of rows for the same hour mean the same as one: however the
 //! input was cut, adding them up gives the same table.
 
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
-use hashbrown::{Equivalent, HashMap};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::columns::{Int64, Time, Utf8, append, columns};
 use crate::{Place, Table};
@@ -129,49 +130,60 @@ struct KeyRef<'a> {
     value: &'a [u8],
 }
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        KeyRef::from(self).hash(state);
+impl KeyRef<'_> {
+    fn hash(&self, state: &RandomState) -> u64 {
+        let KeyRef {
+            place,
+            kind,
+            hour,
+            connector,
+            value,
+        } = *self;
+        state.hash_one((place, kind, hour, connector, value))
     }
-}
 
-impl Hash for KeyRef<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.place, self.kind, self.hour).hash(state);
-        self.connector.hash(state);
-        self.value.hash(state);
-    }
-}
-
-impl<'a> From<&'a Key> for KeyRef<'a> {
-    fn from(key: &'a Key) -> Self {
-        let Key { place, kind, hour, connector, value } = key;
-        KeyRef { place: *place, kind: *kind, hour: *hour, connector, value }
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Key) -> bool {
-        KeyRef::from(self).equivalent(other)
-    }
-}
-
-impl Eq for Key {}
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
+    fn is(&self, key: &Key) -> bool {
         self.place == key.place
             && self.kind == key.kind
             && self.hour == key.hour
             && *self.connector == *key.connector
             && *self.value == *key.value
     }
+
+    fn to_key(&self) -> Key {
+        let KeyRef {
+            place,
+            kind,
+            hour,
+            connector,
+            value,
+        } = *self;
+        Key {
+            place,
+            kind,
+            hour,
+            connector: connector.into(),
+            value: value.into(),
+        }
+    }
 }
 
-impl From<&KeyRef<'_>> for Key {
-    fn from(key: &KeyRef<'_>) -> Key {
-        let KeyRef { place, kind, hour, connector, value } = *key;
-        Key { place, kind, hour, connector: connector.into(), value: value.into() }
+impl Key {
+    fn borrow(&self) -> KeyRef<'_> {
+        let Key {
+            place,
+            kind,
+            hour,
+            connector,
+            value,
+        } = self;
+        KeyRef {
+            place: *place,
+            kind: *kind,
+            hour: *hour,
+            connector,
+            value,
+        }
     }
 }
 
@@ -190,10 +202,29 @@ struct Sum {
 /// The observations of one task.
 #[derive(Default)]
 pub(crate) struct Observations {
-    sums: HashMap<Key, Sum>,
+    sums: HashTable<(Key, Sum)>,
+    state: RandomState,
 }
 
 impl Observations {
+    fn sum(&mut self, key: &KeyRef<'_>) -> &mut Sum {
+        let state = &self.state;
+        let hash = key.hash(state);
+        let rehash = |(key, _): &(Key, Sum)| key.borrow().hash(state);
+        let entry = self.sums.entry(hash, |(known, _)| key.is(known), rehash);
+        let new = || Sum {
+            first_seen: i64::MAX,
+            last_seen: i64::MIN,
+            sessions: 0,
+            rows: 0,
+            answers: Answers::default(),
+            session_id: Box::default(),
+            source: 0,
+            line: 0,
+        };
+        &mut entry.or_insert_with(|| (key.to_key(), new())).into_mut().1
+    }
+
     /// A session showed a value under a connector.
     pub(crate) fn session(
         &mut self,
@@ -204,17 +235,14 @@ impl Observations {
         answers: &Answers,
     ) {
         let hour = showing.start.div_euclid(HOUR) * HOUR;
-        let key = KeyRef { place, kind, hour, connector, value };
-        let sum = self.sums.entry_ref(&key).or_insert_with(|| Sum {
-            first_seen: i64::MAX,
-            last_seen: i64::MIN,
-            sessions: 0,
-            rows: 0,
-            answers: Answers::default(),
-            session_id: Box::default(),
-            source: 0,
-            line: 0,
-        });
+        let key = KeyRef {
+            place,
+            kind,
+            hour,
+            connector,
+            value,
+        };
+        let sum = self.sum(&key);
         // Of two sessions that started together, the one with the smaller id counts as the first.
         let first = (showing.start, showing.session_id) < (sum.first_seen, &*sum.session_id);
         if first || sum.sessions == 0 {
@@ -231,17 +259,14 @@ impl Observations {
 
     /// Rows were logged in an hour.
     pub(crate) fn rows(&mut self, place: u32, connector: &[u8], hour: i64, seen: &HourRows) {
-        let key = KeyRef { place, kind: Kind::Rows, hour, connector, value: b"" };
-        let sum = self.sums.entry_ref(&key).or_insert_with(|| Sum {
-            first_seen: seen.first,
-            last_seen: seen.last,
-            sessions: 0,
-            rows: 0,
-            answers: Answers::default(),
-            session_id: Box::default(),
-            source: 0,
-            line: 0,
-        });
+        let key = KeyRef {
+            place,
+            kind: Kind::Rows,
+            hour,
+            connector,
+            value: b"",
+        };
+        let sum = self.sum(&key);
         sum.first_seen = sum.first_seen.min(seen.first);
         sum.last_seen = sum.last_seen.max(seen.last);
         sum.rows += seen.rows;
@@ -254,14 +279,15 @@ impl Observations {
         source_id: &dyn Fn(u32) -> String,
         batch: i64,
     ) -> Result<Option<RecordBatch>, ArrowError> {
-        if self.sums.is_empty() {
-            return Ok(None);
-        }
         let mut columns = ObservationColumns::new();
         for (key, sum) in self.sums.drain() {
             columns.push(&places[key.place as usize], &key, &sum, source_id);
         }
-        columns.finish(batch).map(Some)
+        if columns.len() == 0 {
+            Ok(None)
+        } else {
+            columns.finish(batch).map(Some)
+        }
     }
 }
 
@@ -281,7 +307,8 @@ impl ObservationColumns {
         self.service.append_value(&place.service);
         append(&mut self.connector_id, &key.connector);
         self.kind.append_value(key.kind.as_str());
-        self.value.append_value(relaydrift_parse::text::lossless(&key.value));
+        self.value
+            .append_value(relaydrift_parse::text::lossless(&key.value));
         self.hour.append_value(key.hour);
         self.first_seen.append_value(sum.first_seen);
         self.last_seen.append_value(sum.last_seen);
@@ -289,7 +316,8 @@ impl ObservationColumns {
         self.rows.append_value(int(sum.rows));
         self.accepted.append_value(int(sum.answers.accepted));
         self.refused.append_value(int(sum.answers.refused));
-        self.first_accepted.append_option(sum.answers.first_accepted);
+        self.first_accepted
+            .append_option(sum.answers.first_accepted);
         self.last_accepted.append_option(sum.answers.last_accepted);
         self.first_refused.append_option(sum.answers.first_refused);
         self.last_refused.append_option(sum.answers.last_refused);

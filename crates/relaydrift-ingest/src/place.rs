@@ -15,7 +15,11 @@ pub struct Naming {
 
 impl Default for Naming {
     fn default() -> Self {
-        Naming { organization: "default".into(), server: None, server_from: None }
+        Naming {
+            organization: "default".into(),
+            server: None,
+            server_from: None,
+        }
     }
 }
 
@@ -64,22 +68,31 @@ impl Naming {
         let unknown = || "unknown".to_owned();
         Place {
             organization: self.organization.clone(),
-            server: server.or_else(|| server_folder(&path)).unwrap_or_else(unknown),
-            service: service.or_else(|| service_folder(&path)).unwrap_or_else(unknown),
+            server: server
+                .or_else(|| server_folder(&path))
+                .unwrap_or_else(unknown),
+            service: service
+                .or_else(|| service_folder(&path))
+                .unwrap_or_else(unknown),
         }
     }
 }
 
 /// The folders above the file, nearest first.
 fn folders(path: &Path) -> impl Iterator<Item = String> + '_ {
-    path.components().rev().skip(1).filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
-        _ => None,
-    })
+    path.components()
+        .rev()
+        .skip(1)
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+            _ => None,
+        })
 }
 
 fn known(folder: &str) -> Option<usize> {
-    FOLDERS.iter().position(|name| name.eq_ignore_ascii_case(folder))
+    FOLDERS
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(folder))
 }
 
 fn server_folder(path: &Path) -> Option<String> {
@@ -87,15 +100,22 @@ fn server_folder(path: &Path) -> Option<String> {
 }
 
 fn service_folder(path: &Path) -> Option<String> {
-    let at = folders(path).map_while(|folder| known(&folder)).find(|at| *at < SERVICES)?;
+    let at = folders(path)
+        .map_while(|folder| known(&folder))
+        .find(|at| *at < SERVICES)?;
     Some(FOLDERS[at].to_owned())
 }
 
 /// `host` of `\\host\share\…`; of the extended form `\\?\UNC\host\share\…` too.
 fn unc_host(path: &Path) -> Option<String> {
     let text = path.to_str()?;
-    let rest = text.strip_prefix(r"\\?\UNC\").or_else(|| text.strip_prefix(r"\\"))?;
-    let host = rest.split('\\').next().filter(|host| !host.is_empty() && !host.starts_with(['?', '.']))?;
+    let rest = text
+        .strip_prefix(r"\\?\UNC\")
+        .or_else(|| text.strip_prefix(r"\\"))?;
+    let host = rest
+        .split('\\')
+        .next()
+        .filter(|host| !host.is_empty() && !host.starts_with(['?', '.']))?;
     Some(host.to_owned())
 }
 
@@ -112,30 +132,70 @@ mod tests {
     fn the_nearest_folder_of_their_own_names_the_server() {
         for (path, server, service) in [
             ("/logs/EX01/SmtpSend/SEND1.LOG", "EX01", "unknown"),
-            ("/logs/EX01/Hub/ProtocolLog/SmtpSend/SEND1.LOG", "EX01", "Hub"),
-            ("/logs/EX01/TransportRoles/Logs/FrontEnd/ProtocolLog/SmtpSend/x.log", "EX01", "FrontEnd"),
-            ("/logs/EX01/Mailbox/ProtocolLog/SmtpSend/Submission/x.log", "EX01", "Submission"),
-            ("/EX01/Exchange Server/V15/transportroles/logs/hub/protocollog/smtpsend/x.log", "EX01", "Hub"),
+            (
+                "/logs/EX01/Hub/ProtocolLog/SmtpSend/SEND1.LOG",
+                "EX01",
+                "Hub",
+            ),
+            (
+                "/logs/EX01/TransportRoles/Logs/FrontEnd/ProtocolLog/SmtpSend/x.log",
+                "EX01",
+                "FrontEnd",
+            ),
+            (
+                "/logs/EX01/Mailbox/ProtocolLog/SmtpSend/Submission/x.log",
+                "EX01",
+                "Submission",
+            ),
+            (
+                "/EX01/Exchange Server/V15/transportroles/logs/hub/protocollog/smtpsend/x.log",
+                "EX01",
+                "Hub",
+            ),
             ("/x.log", "unknown", "unknown"),
         ] {
-            assert_eq!(place(path), (server.to_owned(), service.to_owned()), "{path}");
+            assert_eq!(
+                place(path),
+                (server.to_owned(), service.to_owned()),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn a_share_names_its_host() {
-        assert_eq!(unc_host(Path::new(r"\\EX07\c$\logs\x.log")).as_deref(), Some("EX07"));
-        assert_eq!(unc_host(Path::new(r"\\?\UNC\EX07\c$\x.log")).as_deref(), Some("EX07"));
+        assert_eq!(
+            unc_host(Path::new(r"\\EX07\c$\logs\x.log")).as_deref(),
+            Some("EX07")
+        );
+        assert_eq!(
+            unc_host(Path::new(r"\\?\UNC\EX07\c$\x.log")).as_deref(),
+            Some("EX07")
+        );
         assert_eq!(unc_host(Path::new(r"\\?\C:\x.log")), None);
     }
 
     #[test]
     fn a_pattern_or_a_name_given_comes_first() {
         let pattern = regex::Regex::new("/(?<server>mx[0-9]+)-(?<service>[a-z]+)/").unwrap();
-        let naming = Naming { server_from: Some(pattern), ..Naming::default() };
+        let naming = Naming {
+            server_from: Some(pattern),
+            ..Naming::default()
+        };
         let place = naming.place(Path::new("/logs/mx7-hub/SmtpSend/x.log"));
-        assert_eq!((place.server.as_str(), place.service.as_str()), ("mx7", "hub"));
-        let naming = Naming { server: Some("EX09".into()), ..naming };
-        assert_eq!(naming.place(Path::new("/logs/mx7-hub/SmtpSend/x.log")).server, "EX09");
+        assert_eq!(
+            (place.server.as_str(), place.service.as_str()),
+            ("mx7", "hub")
+        );
+        let naming = Naming {
+            server: Some("EX09".into()),
+            ..naming
+        };
+        assert_eq!(
+            naming
+                .place(Path::new("/logs/mx7-hub/SmtpSend/x.log"))
+                .server,
+            "EX09"
+        );
     }
 }

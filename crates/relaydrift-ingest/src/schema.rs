@@ -57,9 +57,16 @@ impl Table {
 
     /// The columns, in stored order; the last is always `batch`.
     pub fn schema(self) -> SchemaRef {
-        static SCHEMAS: LazyLock<Vec<SchemaRef>> =
-            LazyLock::new(|| Table::ALL.iter().map(|table| Arc::new(build(*table))).collect());
-        let at = Table::ALL.iter().position(|table| *table == self).unwrap_or(0);
+        static SCHEMAS: LazyLock<Vec<SchemaRef>> = LazyLock::new(|| {
+            Table::ALL
+                .iter()
+                .map(|table| Arc::new(build(*table)))
+                .collect()
+        });
+        let at = Table::ALL
+            .iter()
+            .position(|table| *table == self)
+            .unwrap_or(0);
         SCHEMAS[at].clone()
     }
 }
@@ -99,7 +106,9 @@ fn texts(name: &str) -> Field {
 
 /// organization, server, service, connector_id: where a row belongs.
 fn place() -> Vec<Field> {
-    ["organization", "server", "service", "connector_id"].map(text).into()
+    ["organization", "server", "service", "connector_id"]
+        .map(text)
+        .into()
 }
 
 /// source_id and line: the row's place in the input (lines count from 1).
@@ -190,8 +199,18 @@ fn build(table: Table) -> Schema {
         ]
         .concat(),
         Table::OpenSessions => [
-            vec![text("organization"), text("server"), text("service"), text("session_id")],
-            vec![time("event_time"), int64("sequence"), bytes("raw"), boolean("parked")],
+            vec![
+                text("organization"),
+                text("server"),
+                text("service"),
+                text("session_id"),
+            ],
+            vec![
+                time("event_time"),
+                int64("sequence"),
+                bytes("raw"),
+                boolean("parked"),
+            ],
             origin(),
             vec![int64("byte_offset")],
         ]
@@ -252,7 +271,12 @@ fn build(table: Table) -> Schema {
         ]
         .concat(),
         Table::CertificatesSeen => [
-            vec![text("thumbprint"), text("subject"), text("issuer"), text("serial")],
+            vec![
+                text("thumbprint"),
+                text("subject"),
+                text("issuer"),
+                text("serial"),
+            ],
             vec![time("not_before"), time("not_after"), texts("names")],
             vec![text("form"), text("unsplit"), texts("flags")],
         ]
@@ -260,17 +284,56 @@ fn build(table: Table) -> Schema {
         Table::Rejects => [
             vec![text("organization"), text("server"), text("service")],
             origin(),
-            vec![int64("byte_offset"), int64("bytes"), text("reason"), bytes("raw"), text("hash")],
+            vec![
+                int64("byte_offset"),
+                int64("bytes"),
+                text("reason"),
+                bytes("raw"),
+                text("hash"),
+            ],
         ]
         .concat(),
         Table::Sources => [
-            vec![text("source_id"), text("path"), text("organization"), text("server")],
-            vec![text("service"), text("log_type"), text("version"), text("log_date")],
-            vec![text("head_hash"), int64("head_bytes"), int64("from_offset"), int64("to_offset")],
-            vec![text("tail_hash"), int64("from_line"), int64("lines"), int64("rows")],
-            vec![int64("rejects"), int64("header_bytes"), int64("event_bytes")],
-            vec![int64("reject_bytes"), int64("blank_bytes"), int64("pending_bytes")],
-            vec![time("first_time"), time("last_time"), texts("flags"), time("ingested_at")],
+            vec![
+                text("source_id"),
+                text("path"),
+                text("organization"),
+                text("server"),
+            ],
+            vec![
+                text("service"),
+                text("log_type"),
+                text("version"),
+                text("log_date"),
+            ],
+            vec![
+                text("head_hash"),
+                int64("head_bytes"),
+                int64("from_offset"),
+                int64("to_offset"),
+            ],
+            vec![
+                text("tail_hash"),
+                int64("from_line"),
+                int64("lines"),
+                int64("rows"),
+            ],
+            vec![
+                int64("rejects"),
+                int64("header_bytes"),
+                int64("event_bytes"),
+            ],
+            vec![
+                int64("reject_bytes"),
+                int64("blank_bytes"),
+                int64("pending_bytes"),
+            ],
+            vec![
+                time("first_time"),
+                time("last_time"),
+                texts("flags"),
+                time("ingested_at"),
+            ],
         ]
         .concat(),
     };
@@ -289,7 +352,10 @@ mod tests {
             let mut names: Vec<_> = schema.fields().iter().map(|field| field.name()).collect();
             for name in &names {
                 assert!(name.len() <= 45, "{name}");
-                assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+                assert!(
+                    name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+                    "{name}"
+                );
             }
             assert_eq!(names.last().map(|name| name.as_str()), Some("batch"));
             names.sort();

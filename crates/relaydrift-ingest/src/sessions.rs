@@ -6,7 +6,9 @@ use relaydrift_parse::certificate::Certificate;
 use relaydrift_parse::session::Marks;
 use relaydrift_parse::{Session, Text, endpoint, peer, reply, text::lossless};
 
-use crate::columns::{Bool, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns};
+use crate::columns::{
+    Bool, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns,
+};
 use crate::emit::{Shown, peer_kind};
 use crate::observe::Answers;
 use crate::{Place, Table};
@@ -43,13 +45,28 @@ macro_rules! append_certificate {
     ($columns:expr, $certificate:expr, $thumbprint:ident, $subject:ident, $issuer:ident,
      $serial:ident, $not_before:ident, $not_after:ident, $names:ident) => {{
         let certificate: Option<&Arc<Certificate>> = $certificate;
-        $columns.$thumbprint.append_option(certificate.and_then(|c| c.thumbprint.as_ref()));
-        $columns.$subject.append_option(certificate.and_then(|c| c.subject.as_ref()));
-        $columns.$issuer.append_option(certificate.and_then(|c| c.issuer.as_ref()));
-        $columns.$serial.append_option(certificate.and_then(|c| c.serial.as_ref()));
-        $columns.$not_before.append_option(certificate.and_then(|c| c.not_before));
-        $columns.$not_after.append_option(certificate.and_then(|c| c.not_after));
-        append_list(&mut $columns.$names, certificate.map_or(&[], |c| c.names.as_slice()));
+        $columns
+            .$thumbprint
+            .append_option(certificate.and_then(|c| c.thumbprint.as_ref()));
+        $columns
+            .$subject
+            .append_option(certificate.and_then(|c| c.subject.as_ref()));
+        $columns
+            .$issuer
+            .append_option(certificate.and_then(|c| c.issuer.as_ref()));
+        $columns
+            .$serial
+            .append_option(certificate.and_then(|c| c.serial.as_ref()));
+        $columns
+            .$not_before
+            .append_option(certificate.and_then(|c| c.not_before));
+        $columns
+            .$not_after
+            .append_option(certificate.and_then(|c| c.not_after));
+        append_list(
+            &mut $columns.$names,
+            certificate.map_or(&[], |c| c.names.as_slice()),
+        );
     }};
 }
 
@@ -77,34 +94,60 @@ impl SessionColumns {
         append_endpoint(&mut self.local_ip, &mut self.local_port, session.local);
         append_endpoint(&mut self.remote_ip, &mut self.remote_port, session.remote);
         self.peer_kind.append_option(peer_kind(session));
-        self.peer_cloud.append_option(session.cloud.map(|cloud| cloud.as_str()));
-        append(&mut self.banner_host, peer::banner_host(session.banner.bytes).unwrap_or_default());
+        self.peer_cloud
+            .append_option(session.cloud.map(|cloud| cloud.as_str()));
+        append(
+            &mut self.banner_host,
+            peer::banner_host(session.banner.bytes).unwrap_or_default(),
+        );
         append(&mut self.ehlo_name, session.ehlo_name);
         self.egress_ip.append_option(last_shown.egress.as_ref());
-        self.starttls_offered.append_value(session.marks.starttls_offered);
+        self.starttls_offered
+            .append_value(session.marks.starttls_offered);
         self.starttls_sent.append_value(session.marks.starttls_sent);
-        self.starttls_code.append_option(session.starttls_code.map(i32::from));
-        append(&mut self.tls_protocol, last.tls.map_or(b"", |tls| tls.protocol));
+        self.starttls_code
+            .append_option(session.starttls_code.map(i32::from));
+        append(
+            &mut self.tls_protocol,
+            last.tls.map_or(b"", |tls| tls.protocol),
+        );
         append(&mut self.tls_cipher, last.tls.map_or(b"", |tls| tls.cipher));
         append(&mut self.tls_error, session.tls_error);
         append(&mut self.chain_status, session.chain_status);
         append_certificate!(
-            self, last_shown.sent.as_ref(), sent_thumbprint, sent_subject, sent_issuer,
-            sent_serial, sent_not_before, sent_not_after, sent_names
+            self,
+            last_shown.sent.as_ref(),
+            sent_thumbprint,
+            sent_subject,
+            sent_issuer,
+            sent_serial,
+            sent_not_before,
+            sent_not_after,
+            sent_names
         );
         append_certificate!(
-            self, last_shown.received.as_ref(), received_thumbprint, received_subject,
-            received_issuer, received_serial, received_not_before, received_not_after,
+            self,
+            last_shown.received.as_ref(),
+            received_thumbprint,
+            received_subject,
+            received_issuer,
+            received_serial,
+            received_not_before,
+            received_not_after,
             received_names
         );
         append(&mut self.proxied_session_id, session.proxied_session);
         append(&mut self.inbound_session_id, session.inbound_session);
         self.push_mail(session, shown);
-        append(&mut self.disconnect_reason, session.disconnect.unwrap_or_default());
+        append(
+            &mut self.disconnect_reason,
+            session.disconnect.unwrap_or_default(),
+        );
         self.sequence_gaps.append_value(int(session.gaps));
         append_list(&mut self.flags, &flags(session));
         self.open.append_value(open);
-        self.source_id.append_value(source_id(session.origin.source));
+        self.source_id
+            .append_value(source_id(session.origin.source));
         self.line.append_value(int(session.origin.line));
         self.end_row();
     }
@@ -114,17 +157,29 @@ impl SessionColumns {
         let mut answers = Answers::default();
         shown.iter().for_each(|shown| answers.add(&shown.answers));
         let mail = &session.mail;
-        self.messages.append_value(int(mail.transactions.len() as u64));
-        self.recipients.append_value(int(mail.recipients.len() as u64));
+        self.messages
+            .append_value(int(mail.transactions.len() as u64));
+        self.recipients
+            .append_value(int(mail.recipients.len() as u64));
         self.accepted.append_value(int(answers.accepted));
         self.refused.append_value(int(answers.refused));
-        let first = mail.transactions.iter().filter_map(|transaction| transaction.answer);
-        let refusal = first.filter(|answer| answer.refusal).min_by_key(|answer| answer.time);
+        let first = mail
+            .transactions
+            .iter()
+            .filter_map(|transaction| transaction.answer);
+        let refusal = first
+            .filter(|answer| answer.refusal)
+            .min_by_key(|answer| answer.time);
         let text = refusal.map_or(Text::default(), |answer| answer.text);
         let parsed = reply::parse(text.bytes);
-        self.refusal_code.append_option(refusal.map(|answer| i32::from(answer.code)));
-        append(&mut self.refusal_enhanced, parsed.and_then(|reply| reply.enhanced).unwrap_or_default());
-        self.refusal_attr.append_option(parsed.and_then(|reply| reply.attr).map(reply::attr_name));
+        self.refusal_code
+            .append_option(refusal.map(|answer| i32::from(answer.code)));
+        append(
+            &mut self.refusal_enhanced,
+            parsed.and_then(|reply| reply.enhanced).unwrap_or_default(),
+        );
+        self.refusal_attr
+            .append_option(parsed.and_then(|reply| reply.attr).map(reply::attr_name));
         append_text(&mut self.refusal_text, text);
         self.outcome.append_value(outcome(session, &answers));
     }
@@ -135,12 +190,20 @@ fn outcome(session: &Session<'_>, answers: &Answers) -> &'static str {
     let marks = &session.marks;
     let mail = &session.mail;
     if answers.refused > 0 {
-        return if answers.accepted > 0 { "partly_refused" } else { "refused" };
+        return if answers.accepted > 0 {
+            "partly_refused"
+        } else {
+            "refused"
+        };
     }
     if answers.accepted > 0 {
         return "delivered";
     }
-    if mail.transactions.iter().any(|transaction| transaction.answer.is_some_and(|answer| answer.code >= 400)) {
+    if mail
+        .transactions
+        .iter()
+        .any(|transaction| transaction.answer.is_some_and(|answer| answer.code >= 400))
+    {
         return "rejected";
     }
     if marks.tls_failed {
@@ -149,30 +212,49 @@ fn outcome(session: &Session<'_>, answers: &Answers) -> &'static str {
     if marks.connect_failed || !marks.connected && session.disconnect.is_none() && !marks.cut_head {
         return "connect_failed";
     }
-    if marks.proxying || !session.proxied_session.is_empty() || !session.inbound_session.is_empty() {
+    if marks.proxying || !session.proxied_session.is_empty() || !session.inbound_session.is_empty()
+    {
         return "proxied";
     }
-    if session.disconnect.is_none() { "unfinished" } else { "no_mail" }
+    if session.disconnect.is_none() {
+        "unfinished"
+    } else {
+        "no_mail"
+    }
 }
 
 /// The names of what is unusual about a session.
 fn flags(session: &Session<'_>) -> Vec<&'static str> {
-    let Marks { masked, connector_changed, sequence_repeated, cut_head, .. } = session.marks;
+    let Marks {
+        masked,
+        connector_changed,
+        sequence_repeated,
+        cut_head,
+        ..
+    } = session.marks;
     let utf8 = |bytes: &[u8]| matches!(lossless(bytes), std::borrow::Cow::Borrowed(_));
     let all = [
         ("masked", masked),
         ("connector_changed", connector_changed),
-        ("sequence_restarted", session.segments.len() > 1 && !connector_changed),
+        (
+            "sequence_restarted",
+            session.segments.len() > 1 && !connector_changed,
+        ),
         ("sequence_repeated", sequence_repeated),
         ("sequence_gap", session.gaps > 0),
         ("cut_head", cut_head),
         ("cut_tail", session.disconnect.is_none()),
         ("unknown_event", session.marks.unknown_event),
         ("odd_session", session.marks.odd_session),
-        ("unknown_certificate_label", session.marks.unknown_certificate_label),
+        (
+            "unknown_certificate_label",
+            session.marks.unknown_certificate_label,
+        ),
         ("invalid_utf8", !utf8(session.segments[0].connector.bytes)),
     ];
-    all.into_iter().filter_map(|(name, set)| set.then_some(name)).collect()
+    all.into_iter()
+        .filter_map(|(name, set)| set.then_some(name))
+        .collect()
 }
 
 #[cfg(test)]

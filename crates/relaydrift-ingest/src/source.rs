@@ -75,13 +75,22 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
     for path in files {
         match Source::open(&path, naming) {
             Ok(Ok(source)) => plan.sources.push(source),
-            Ok(Err(reason)) => plan.skipped.push(Skipped { path, reason, error: false }),
+            Ok(Err(reason)) => plan.skipped.push(Skipped {
+                path,
+                reason,
+                error: false,
+            }),
             Err(error) => {
-                plan.skipped.push(Skipped { path, reason: error.to_string(), error: true });
+                plan.skipped.push(Skipped {
+                    path,
+                    reason: error.to_string(),
+                    error: true,
+                });
             }
         }
     }
-    plan.sources.sort_by(|a, b| (a.order, &a.place, &a.path).cmp(&(b.order, &b.place, &b.path)));
+    plan.sources
+        .sort_by(|a, b| (a.order, &a.place, &a.path).cmp(&(b.order, &b.place, &b.path)));
     plan.leave_out_copies();
     Ok(plan)
 }
@@ -104,8 +113,11 @@ impl Plan {
                 first.insert(key, at);
                 continue;
             };
-            let (longer, shorter) =
-                if source.size > self.sources[*before].size { (at, *before) } else { (*before, at) };
+            let (longer, shorter) = if source.size > self.sources[*before].size {
+                (at, *before)
+            } else {
+                (*before, at)
+            };
             if is_start_of(&self.sources[shorter], &self.sources[longer]) {
                 copies.insert((shorter, longer));
                 *before = longer;
@@ -114,7 +126,11 @@ impl Plan {
         for (copy, of) in &copies {
             let reason = format!("copy of {}", self.sources[*of].path.display());
             let path = self.sources[*copy].path.clone();
-            self.skipped.push(Skipped { path, reason, error: false });
+            self.skipped.push(Skipped {
+                path,
+                reason,
+                error: false,
+            });
         }
         let mut at = 0;
         self.sources.retain(|_| {
@@ -126,7 +142,12 @@ impl Plan {
 
 /// True if the shorter log ends like the same bytes of the longer one.
 fn is_start_of(shorter: &Source, longer: &Source) -> bool {
-    let gzipped = |source: &Source| source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    let gzipped = |source: &Source| {
+        source
+            .path
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("gz"))
+    };
     if gzipped(shorter) || gzipped(longer) {
         // Their sizes tell nothing without unpacking them; the first 4 KiB are the same.
         return true;
@@ -145,7 +166,11 @@ impl Source {
             return Err(io::Error::other("not a regular file"));
         }
         let head = file::head(path, HEAD)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let header = match judge(&head, &name) {
             Judgement::Send(header) => header,
             Judgement::Foreign(reason) => return Ok(Err(reason)),
@@ -163,7 +188,10 @@ impl Source {
             from_line: 1,
             head_hash: blake3::hash(&head).to_hex().to_string(),
             head_bytes: head.len() as u64,
-            header: Header { columns: Columns::default(), ..header },
+            header: Header {
+                columns: Columns::default(),
+                ..header
+            },
             order,
         }))
     }
@@ -183,18 +211,21 @@ fn source_id(place: &Place, name: &str, head: &[u8]) -> String {
 /// hour), else in `#Date`; then the instance number, which is not padded.
 fn order(name: &str, header: &Header) -> (u64, u64) {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-    let stamp = name.get(..4).filter(|prefix| prefix.eq_ignore_ascii_case("SEND")).and_then(|_| {
-        let rest = &name[4..];
-        let count = digits(rest);
-        let hour: u64 = match count {
-            8 => rest[..8].parse::<u64>().ok()? * 100,
-            9 => rest[..8].parse::<u64>().ok()? * 100 + rest[8..9].parse::<u64>().ok()?,
-            10 => rest[..10].parse().ok()?,
-            _ => return None,
-        };
-        let rest = rest[count..].strip_prefix('-').unwrap_or("");
-        Some((hour, rest[..digits(rest)].parse().unwrap_or(0)))
-    });
+    let stamp = name
+        .get(..4)
+        .filter(|prefix| prefix.eq_ignore_ascii_case("SEND"))
+        .and_then(|_| {
+            let rest = &name[4..];
+            let count = digits(rest);
+            let hour: u64 = match count {
+                8 => rest[..8].parse::<u64>().ok()? * 100,
+                9 => rest[..8].parse::<u64>().ok()? * 100 + rest[8..9].parse::<u64>().ok()?,
+                10 => rest[..10].parse().ok()?,
+                _ => return None,
+            };
+            let rest = rest[count..].strip_prefix('-').unwrap_or("");
+            Some((hour, rest[..digits(rest)].parse().unwrap_or(0)))
+        });
     stamp.unwrap_or_else(|| {
         let date = header.date.as_deref().unwrap_or("");
         let hour: String = date.chars().filter(char::is_ascii_digit).take(10).collect();
@@ -210,7 +241,9 @@ enum Judgement {
 
 /// Judges a file by its first bytes.
 fn judge(head: &[u8], name: &str) -> Judgement {
-    let named_send = name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("SEND"));
+    let named_send = name
+        .get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("SEND"));
     if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
         return Judgement::Unreadable("UTF-16 text: save it as UTF-8".to_owned());
     }
@@ -224,22 +257,35 @@ fn judge(head: &[u8], name: &str) -> Judgement {
     let mut first = First::default();
     let mut header = Header::default();
     let whole = memchr::memrchr(b'\n', head).map_or(0, |last| last + 1);
-    let piece = Piece { bytes: &head[..whole], offset: 0, line: 1 };
+    let piece = Piece {
+        bytes: &head[..whole],
+        offset: 0,
+        line: 1,
+    };
     let (_, bad) = relaydrift_parse::read(piece, &mut header, &mut first);
     match &header.kind {
         LogKind::Send => Judgement::Send(header),
         LogKind::Other(kind) => Judgement::Foreign(format!("{kind}, not a send log")),
-        LogKind::Unknown if text.starts_with(b"#Software: Microsoft Internet Information Services") => {
+        LogKind::Unknown
+            if text.starts_with(b"#Software: Microsoft Internet Information Services") =>
+        {
             Judgement::Foreign("IIS log, not a send log".to_owned())
         }
         LogKind::Unknown if first.row || ends_as_row(&head[whole..]) => {
-            if name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("RECV")) {
+            if name
+                .get(..4)
+                .is_some_and(|prefix| prefix.eq_ignore_ascii_case("RECV"))
+            {
                 return Judgement::Foreign("receive log by its name, not a send log".to_owned());
             }
             Judgement::Send(header)
         }
-        LogKind::Unknown if bad.is_some() => Judgement::Foreign("#Fields of another log".to_owned()),
-        LogKind::Unknown if text.contains(&0) && !named_send => Judgement::Foreign("binary file".to_owned()),
+        LogKind::Unknown if bad.is_some() => {
+            Judgement::Foreign("#Fields of another log".to_owned())
+        }
+        LogKind::Unknown if text.contains(&0) && !named_send => {
+            Judgement::Foreign("binary file".to_owned())
+        }
         LogKind::Unknown if named_send => Judgement::Send(header),
         LogKind::Unknown => Judgement::Foreign("no row of a send log at its start".to_owned()),
     }
@@ -263,7 +309,11 @@ impl<'a> Visit<'a> for First {
     fn reject(&mut self, _: Reject<'a>) {}
 }
 
-fn list(path: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>) -> Result<(), Error> {
+fn list(
+    path: &Path,
+    files: &mut BTreeSet<PathBuf>,
+    skipped: &mut Vec<Skipped>,
+) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => walk(path, files, skipped),
         Ok(_) => {
@@ -276,7 +326,11 @@ fn list(path: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>) 
             return Err(Error::NotFound(path.to_owned()));
         }
         Err(error) => {
-            skipped.push(Skipped { path: path.to_owned(), reason: error.to_string(), error: true });
+            skipped.push(Skipped {
+                path: path.to_owned(),
+                reason: error.to_string(),
+                error: true,
+            });
         }
     }
     Ok(())
@@ -295,8 +349,14 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
-                let reason = error.io_error().map_or_else(|| error.to_string(), |io| io.to_string());
-                skipped.push(Skipped { path, reason, error: true });
+                let reason = error
+                    .io_error()
+                    .map_or_else(|| error.to_string(), |io| io.to_string());
+                skipped.push(Skipped {
+                    path,
+                    reason,
+                    error: true,
+                });
             }
         }
     }
@@ -311,13 +371,23 @@ fn list_glob(
     files: &mut BTreeSet<PathBuf>,
     skipped: &mut Vec<Skipped>,
 ) -> Result<(), Error> {
-    let base: PathBuf = pattern.components().take_while(|part| !is_glob(Path::new(part))).collect();
-    let base = if base.as_os_str().is_empty() { Path::new(".") } else { &base };
+    let base: PathBuf = pattern
+        .components()
+        .take_while(|part| !is_glob(Path::new(part)))
+        .collect();
+    let base = if base.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        &base
+    };
     let glob = GlobBuilder::new(&pattern.to_string_lossy())
         .literal_separator(true)
         .case_insensitive(true)
         .build()
-        .map_err(|source| Error::Glob { pattern: pattern.to_owned(), source })?
+        .map_err(|source| Error::Glob {
+            pattern: pattern.to_owned(),
+            source,
+        })?
         .compile_matcher();
     let mut found = false;
     for entry in WalkDir::new(base).into_iter().flatten() {
@@ -327,14 +397,19 @@ fn list_glob(
             list(path, files, skipped)?;
         }
     }
-    if found { Ok(()) } else { Err(Error::NotFound(pattern.to_owned())) }
+    if found {
+        Ok(())
+    } else {
+        Err(Error::NotFound(pattern.to_owned()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ROW: &str = "2026-10-05T10:00:00.000Z,c,08DF1F4EEFBDC000,0,,192.0.2.1:25,*,,attempting to connect\r\n";
+    const ROW: &str =
+        "2026-10-05T10:00:00.000Z,c,08DF1F4EEFBDC000,0,,192.0.2.1:25,*,,attempting to connect\r\n";
 
     fn plan(files: &[(&str, &str)]) -> (tempfile::TempDir, Plan) {
         let folder = tempfile::tempdir().unwrap();
@@ -355,32 +430,66 @@ mod tests {
             ("EX1/SmtpSend/SEND2026100511-1.LOG", ""),
             ("EX1/SmtpSend/notes.txt", "hello\n"),
             ("EX1/SmtpReceive/RECV2026100510-1.LOG", receive),
-            ("EX1/SmtpSend/pasted.txt", &ROW.replace(":00.000Z", ":01.000Z")),
+            (
+                "EX1/SmtpSend/pasted.txt",
+                &ROW.replace(":00.000Z", ":01.000Z"),
+            ),
             ("EX1/SmtpSend/wide.log", "\u{feff}#\0S\0"),
         ]);
         assert_eq!(plan.sources.len(), 3);
-        assert!(plan.sources.iter().all(|source| source.place.server == "EX1"));
-        let reasons: Vec<_> = plan.skipped.iter().map(|skipped| skipped.reason.as_str()).collect();
-        assert!(reasons.contains(&"SMTP Receive Protocol Log, not a send log"), "{reasons:?}");
-        assert!(reasons.contains(&"no row of a send log at its start"), "{reasons:?}");
+        assert!(
+            plan.sources
+                .iter()
+                .all(|source| source.place.server == "EX1")
+        );
+        let reasons: Vec<_> = plan
+            .skipped
+            .iter()
+            .map(|skipped| skipped.reason.as_str())
+            .collect();
+        assert!(
+            reasons.contains(&"SMTP Receive Protocol Log, not a send log"),
+            "{reasons:?}"
+        );
+        assert!(
+            reasons.contains(&"no row of a send log at its start"),
+            "{reasons:?}"
+        );
     }
 
     #[test]
     fn logs_come_in_the_order_of_their_hour_and_number() {
-        let names = ["SEND20261005-1.LOG", "SEND2026100502-2.LOG", "SEND2026100502-10.LOG", "SEND2026100513-1.log"];
+        let names = [
+            "SEND20261005-1.LOG",
+            "SEND2026100502-2.LOG",
+            "SEND2026100502-10.LOG",
+            "SEND2026100513-1.log",
+        ];
         let row = |n: usize| ROW.replace("00.000Z", &format!("0{n}.000Z"));
-        let files: Vec<_> = (0..4).map(|n| (format!("EX1/{}", names[3 - n]), row(n))).collect();
-        let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<_> = (0..4)
+            .map(|n| (format!("EX1/{}", names[3 - n]), row(n)))
+            .collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         let (_folder, plan) = plan(&files);
-        let found: Vec<_> = plan.sources.iter().filter_map(|source| source.path.file_name()?.to_str()).collect();
+        let found: Vec<_> = plan
+            .sources
+            .iter()
+            .filter_map(|source| source.path.file_name()?.to_str())
+            .collect();
         assert_eq!(found, names);
     }
 
     #[test]
     fn a_copy_is_read_once() {
         let long = ROW.repeat(100);
-        let (_folder, plan) =
-            plan(&[("EX1/a/SEND2026100510-1.LOG", &long[..6000]), ("EX1/b/x.log", &long), ("EX2/x.log", &long)]);
+        let (_folder, plan) = plan(&[
+            ("EX1/a/SEND2026100510-1.LOG", &long[..6000]),
+            ("EX1/b/x.log", &long),
+            ("EX2/x.log", &long),
+        ]);
         // Folder names say which server wrote a log: a and b are two, EX2 a third.
         assert_eq!(plan.sources.len(), 3);
         let (_folder, plan) = plan2(&long);
@@ -390,13 +499,23 @@ mod tests {
     }
 
     fn plan2(long: &str) -> (tempfile::TempDir, Plan) {
-        plan(&[("EX1/SEND2026100510-1.LOG", &long[..6000]), ("EX1/copy of SEND2026100510-1.LOG", long)])
+        plan(&[
+            ("EX1/SEND2026100510-1.LOG", &long[..6000]),
+            ("EX1/copy of SEND2026100510-1.LOG", long),
+        ])
     }
 
     #[test]
     fn globs_and_missing_paths() {
-        let (folder, _) = plan(&[("EX1/SmtpSend/SEND1.LOG", ROW), ("EX2/SmtpSend/SEND1.LOG", ROW)]);
-        let found = find(&[folder.path().join("*/SmtpSend/*.log")], &Naming::default()).unwrap();
+        let (folder, _) = plan(&[
+            ("EX1/SmtpSend/SEND1.LOG", ROW),
+            ("EX2/SmtpSend/SEND1.LOG", ROW),
+        ]);
+        let found = find(
+            &[folder.path().join("*/SmtpSend/*.log")],
+            &Naming::default(),
+        )
+        .unwrap();
         assert_eq!(found.sources.len(), 2);
         for missing in ["nothing/*.log", "nothing"] {
             let result = find(&[folder.path().join(missing)], &Naming::default());

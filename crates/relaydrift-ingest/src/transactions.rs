@@ -3,7 +3,9 @@
 use relaydrift_parse::transaction::{Fate, Transaction};
 use relaydrift_parse::{Session, Text, command, reply};
 
-use crate::columns::{Bool, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns};
+use crate::columns::{
+    Bool, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns,
+};
 use crate::emit::{Shown, count, domains, peer_kind};
 use crate::observe::Answers;
 use crate::{Place, Table};
@@ -40,29 +42,43 @@ impl TransactionColumns {
         self.organization.append_value(&place.organization);
         self.server.append_value(&place.server);
         self.service.append_value(&place.service);
-        append_text(&mut self.connector_id, session.segments[transaction.segment].connector);
+        append_text(
+            &mut self.connector_id,
+            session.segments[transaction.segment].connector,
+        );
         append(&mut self.session_id, session.id);
-        self.ordinal.append_value(i32::try_from(ordinal + 1).unwrap_or(i32::MAX));
+        self.ordinal
+            .append_value(i32::try_from(ordinal + 1).unwrap_or(i32::MAX));
         self.peer_kind.append_option(peer_kind(session));
         append(&mut self.record_id, transaction.record_id);
         append(&mut self.message_id, transaction.message_id);
         // The null sender is a value; a transaction always has one.
-        self.sender.append_value(relaydrift_parse::text::lossless(transaction.sender));
-        append(&mut self.sender_domain, command::domain(transaction.sender).unwrap_or_default());
+        self.sender
+            .append_value(relaydrift_parse::text::lossless(transaction.sender));
+        append(
+            &mut self.sender_domain,
+            command::domain(transaction.sender).unwrap_or_default(),
+        );
         self.recipients.append_value(int(transaction.count as u64));
         self.accepted.append_value(int(answers.accepted));
         self.refused.append_value(int(answers.refused));
-        let of = |fate| domains(session, transaction, fate).into_iter().collect::<Vec<_>>();
+        let of = |fate| {
+            domains(session, transaction, fate)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
         append_list(&mut self.accepted_domains, &of(Fate::Accepted));
         append_list(&mut self.refused_domains, &of(Fate::Refused));
         self.size_bytes.append_option(transaction.size.map(int));
         self.outcome.append_value(outcome(transaction, &answers));
         self.push_answer(transaction, &source_id);
-        self.duration_ms.append_value((transaction.end - transaction.start) / 1000);
+        self.duration_ms
+            .append_value((transaction.end - transaction.start) / 1000);
         self.sent_thumbprint.append_option(shown.sent_thumbprint());
         self.egress_ip.append_option(shown.egress.as_ref());
         self.open.append_value(open);
-        self.source_id.append_value(source_id(transaction.origin.source));
+        self.source_id
+            .append_value(source_id(transaction.origin.source));
         self.line.append_value(int(transaction.origin.line));
         self.end_row();
     }
@@ -70,13 +86,22 @@ impl TransactionColumns {
     fn push_answer<'i>(&mut self, of: &Transaction<'_>, source_id: &impl Fn(u32) -> &'i str) {
         let text = of.answer.map_or(Text::default(), |answer| answer.text);
         let parsed = reply::parse(text.bytes);
-        self.reply_code.append_option(of.answer.map(|answer| i32::from(answer.code)));
-        append(&mut self.enhanced_code, parsed.and_then(|reply| reply.enhanced).unwrap_or_default());
-        self.attr_code.append_option(parsed.and_then(|reply| reply.attr).map(reply::attr_name));
+        self.reply_code
+            .append_option(of.answer.map(|answer| i32::from(answer.code)));
+        append(
+            &mut self.enhanced_code,
+            parsed.and_then(|reply| reply.enhanced).unwrap_or_default(),
+        );
+        self.attr_code
+            .append_option(parsed.and_then(|reply| reply.attr).map(reply::attr_name));
         append_text(&mut self.reply_text, text);
-        self.reply_time.append_option(of.answer.map(|answer| answer.time));
-        self.reply_source_id.append_option(of.answer.map(|answer| source_id(answer.origin.source)));
-        let line = of.answer.map(|answer| i64::try_from(answer.origin.line).unwrap_or(i64::MAX));
+        self.reply_time
+            .append_option(of.answer.map(|answer| answer.time));
+        self.reply_source_id
+            .append_option(of.answer.map(|answer| source_id(answer.origin.source)));
+        let line = of
+            .answer
+            .map(|answer| i64::try_from(answer.origin.line).unwrap_or(i64::MAX));
         self.reply_line.append_option(line);
     }
 }

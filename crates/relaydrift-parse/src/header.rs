@@ -49,7 +49,11 @@ pub struct Columns {
 
 impl Default for Columns {
     fn default() -> Self {
-        Columns { count: 9, at: [0, 1, 2, 3, 4, 5, 6, 7, 8], extra: Vec::new() }
+        Columns {
+            count: 9,
+            at: [0, 1, 2, 3, 4, 5, 6, 7, 8],
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -97,7 +101,10 @@ impl Header {
     /// If it is a `#Fields` line that lacks one of [`FIELDS`], names one twice or is too long.
     pub fn push(&mut self, line: &[u8]) -> Result<(), HeaderError> {
         let text = line.strip_prefix(b"#").unwrap_or(line);
-        let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        let colon = text
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(text.len());
         let (name, value) = text.split_at(colon);
         let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
         let owned = || String::from_utf8_lossy(value).into_owned();
@@ -126,10 +133,18 @@ fn columns(value: &[u8]) -> Result<Columns, HeaderError> {
     }
     let text = String::from_utf8_lossy(value);
     let names: Vec<&str> = text.split(',').map(str::trim).collect();
-    let mut columns = Columns { count: names.len(), at: [usize::MAX; 9], extra: Vec::new() };
+    let mut columns = Columns {
+        count: names.len(),
+        at: [usize::MAX; 9],
+        extra: Vec::new(),
+    };
     for (position, name) in names.iter().enumerate() {
-        let known = FIELDS.iter().position(|field| field.eq_ignore_ascii_case(name));
-        let seen_before = names[..position].iter().any(|other| other.eq_ignore_ascii_case(name));
+        let known = FIELDS
+            .iter()
+            .position(|field| field.eq_ignore_ascii_case(name));
+        let seen_before = names[..position]
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(name));
         match known {
             _ if seen_before => return Err(HeaderError::Twice((*name).to_owned())),
             Some(field) => columns.at[field] = position,
@@ -148,7 +163,10 @@ mod tests {
 
     #[test]
     fn log_type_is_compared_without_case() {
-        for line in [&b"#Log-type: SMTP Send Protocol Log"[..], b"#LOG-TYPE:smtp send protocol log"] {
+        for line in [
+            &b"#Log-type: SMTP Send Protocol Log"[..],
+            b"#LOG-TYPE:smtp send protocol log",
+        ] {
             let mut header = Header::default();
             header.push(line).unwrap();
             assert_eq!(header.kind, LogKind::Send);
@@ -184,7 +202,12 @@ mod tests {
     #[test]
     fn odd_headers_are_taken_as_they_are() {
         let mut header = Header::default();
-        for line in [&b"#Version: 99.9"[..], b"#Date: someday", b"#Something: else", b"#"] {
+        for line in [
+            &b"#Version: 99.9"[..],
+            b"#Date: someday",
+            b"#Something: else",
+            b"#",
+        ] {
             header.push(line).unwrap();
         }
         assert_eq!(header.version.as_deref(), Some("99.9"));

@@ -72,6 +72,19 @@ pub struct Counts {
     pub blank_bytes: u64,
 }
 
+impl Counts {
+    /// Adds the counts of another piece.
+    pub fn add(&mut self, other: &Counts) {
+        self.lines += other.lines;
+        self.rows += other.rows;
+        self.rejects += other.rejects;
+        self.header_bytes += other.header_bytes;
+        self.event_bytes += other.event_bytes;
+        self.reject_bytes += other.reject_bytes;
+        self.blank_bytes += other.blank_bytes;
+    }
+}
+
 /// Takes what [`read`] finds, in the order of the file.
 pub trait Visit<'a> {
     /// A row; `columns` is the order in which its line has the fields.
@@ -147,16 +160,44 @@ impl Reader {
             None => self.counts.blank_bytes += whole,
             Some(b'#') => {
                 let number = self.number;
-                header.push(body).map_err(|source| BadHeader { line: number, offset, source })?;
+                header.push(body).map_err(|source| BadHeader {
+                    line: number,
+                    offset,
+                    source,
+                })?;
                 self.counts.header_bytes += whole;
             }
             Some(b' ' | b'\t') if body.trim_ascii().is_empty() => self.counts.blank_bytes += whole,
             Some(_) if body.len() > LINE_LIMIT => {
                 let reason = Reason::TooLong { bytes: body.len() };
-                self.reject(Part { body, offset, whole }, reason, visit);
+                self.reject(
+                    Part {
+                        body,
+                        offset,
+                        whole,
+                    },
+                    reason,
+                    visit,
+                );
             }
-            Some(_) if self.has_nul => self.between_nul_runs(Part { body, offset, whole }, header, visit),
-            Some(_) => self.rows(Part { body, offset, whole }, header, visit),
+            Some(_) if self.has_nul => self.between_nul_runs(
+                Part {
+                    body,
+                    offset,
+                    whole,
+                },
+                header,
+                visit,
+            ),
+            Some(_) => self.rows(
+                Part {
+                    body,
+                    offset,
+                    whole,
+                },
+                header,
+                visit,
+            ),
         }
         Ok(())
     }
@@ -185,9 +226,17 @@ impl Reader {
     /// What is to be one row, or several glued together.
     fn rows<'a>(&mut self, mut part: Part<'a>, header: &Header, visit: &mut impl Visit<'a>) {
         for cuts in 0.. {
-            let Err(reason) = self.row(part, header, visit) else { return };
-            let glued = if cuts < GLUED_LIMIT { glued_at(part.body, reason) } else { None };
-            let Some(at) = glued else { return self.reject(part, reason, visit) };
+            let Err(reason) = self.row(part, header, visit) else {
+                return;
+            };
+            let glued = if cuts < GLUED_LIMIT {
+                glued_at(part.body, reason)
+            } else {
+                None
+            };
+            let Some(at) = glued else {
+                return self.reject(part, reason, visit);
+            };
             let (torn, rest) = part.cut(at);
             self.reject(torn, Reason::Glued { at }, visit);
             part = rest;
@@ -201,7 +250,9 @@ impl Reader {
         visit: &mut impl Visit<'a>,
     ) -> Result<(), Reason> {
         if memchr(b'\r', part.body).is_some() {
-            return Err(Reason::CarriageReturn { count: memchr_iter(b'\r', part.body).count() });
+            return Err(Reason::CarriageReturn {
+                count: memchr_iter(b'\r', part.body).count(),
+            });
         }
         if matches!(header.kind, LogKind::Other(_)) {
             return Err(Reason::ForeignLog);
@@ -209,15 +260,31 @@ impl Reader {
         let record = Record::parse(part.body, &header.columns)?;
         self.counts.rows += 1;
         self.counts.event_bytes += part.whole;
-        visit.row(Row { record, number: self.number, offset: part.offset }, &header.columns);
+        visit.row(
+            Row {
+                record,
+                number: self.number,
+                offset: part.offset,
+            },
+            &header.columns,
+        );
         Ok(())
     }
 
     fn reject<'a>(&mut self, part: Part<'a>, reason: Reason, visit: &mut impl Visit<'a>) {
-        let Part { body: bytes, offset, whole } = part;
+        let Part {
+            body: bytes,
+            offset,
+            whole,
+        } = part;
         self.counts.rejects += 1;
         self.counts.reject_bytes += whole;
-        visit.reject(Reject { reason, bytes, number: self.number, offset });
+        visit.reject(Reject {
+            reason,
+            bytes,
+            number: self.number,
+            offset,
+        });
     }
 }
 
@@ -233,10 +300,22 @@ impl<'a> Part<'a> {
     /// Cuts at a byte of the body; the line end goes with the last byte.
     fn cut(self, at: usize) -> (Part<'a>, Part<'a>) {
         let (first, rest) = self.body.split_at(at);
-        let bytes = if rest.is_empty() { self.whole } else { at as u64 };
+        let bytes = if rest.is_empty() {
+            self.whole
+        } else {
+            at as u64
+        };
         (
-            Part { body: first, offset: self.offset, whole: bytes },
-            Part { body: rest, offset: self.offset + at as u64, whole: self.whole - bytes },
+            Part {
+                body: first,
+                offset: self.offset,
+                whole: bytes,
+            },
+            Part {
+                body: rest,
+                offset: self.offset + at as u64,
+                whole: self.whole - bytes,
+            },
         )
     }
 }
@@ -245,7 +324,11 @@ impl<'a> Part<'a> {
 /// taken for a torn and a whole row if what stands before the second time is the start of a time.
 fn glued_at(line: &[u8], reason: Reason) -> Option<usize> {
     let at = record::glued_at(line)?;
-    let torn_time = || line[..at].iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'T' | b':' | b'.' | b'Z'));
+    let torn_time = || {
+        line[..at]
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'T' | b':' | b'.' | b'Z'))
+    };
     match reason {
         Reason::ForeignLog => None,
         Reason::BadTime => torn_time().then_some(at),
@@ -255,8 +338,15 @@ fn glued_at(line: &[u8], reason: Reason) -> Option<usize> {
 
 /// The first run of zero bytes: any at the line's start, [`NUL_RUN`] or more inside it.
 fn nul_run(body: &[u8]) -> Option<(usize, usize)> {
-    let start = if body.first() == Some(&0) { 0 } else { memmem::find(body, &[0; NUL_RUN])? };
-    let length = body[start..].iter().position(|byte| *byte != 0).unwrap_or(body.len() - start);
+    let start = if body.first() == Some(&0) {
+        0
+    } else {
+        memmem::find(body, &[0; NUL_RUN])?
+    };
+    let length = body[start..]
+        .iter()
+        .position(|byte| *byte != 0)
+        .unwrap_or(body.len() - start);
     Some((start, start + length))
 }
 
@@ -276,19 +366,25 @@ mod tests {
         }
 
         fn reject(&mut self, reject: Reject<'a>) {
-            self.rejects.push((reject.number, reject.offset, reject.reason.to_string()));
+            self.rejects
+                .push((reject.number, reject.offset, reject.reason.to_string()));
         }
     }
 
     fn run(bytes: &[u8]) -> (Seen, Counts) {
         let mut seen = Seen::default();
-        let (counts, bad) =
-            read(Piece { bytes, offset: 0, line: 1 }, &mut Header::default(), &mut seen);
+        let (counts, bad) = read(
+            Piece {
+                bytes,
+                offset: 0,
+                line: 1,
+            },
+            &mut Header::default(),
+            &mut seen,
+        );
         assert_eq!(bad, None);
-        let sum = counts.header_bytes
-            + counts.event_bytes
-            + counts.reject_bytes
-            + counts.blank_bytes;
+        let sum =
+            counts.header_bytes + counts.event_bytes + counts.reject_bytes + counts.blank_bytes;
         assert_eq!(sum, bytes.len() as u64, "every byte has one class");
         (seen, counts)
     }

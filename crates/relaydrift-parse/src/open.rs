@@ -48,7 +48,10 @@ impl<'a> OpenSessions<'a> {
         let at = self.slot(id);
         let slot = &mut self.slots[at as usize];
         let number = self.rows.len() as u32;
-        self.rows.push(RowRef { row, previous: slot.last_row });
+        self.rows.push(RowRef {
+            row,
+            previous: slot.last_row,
+        });
         slot.last_row = number;
         if slot.broken {
             return;
@@ -131,16 +134,23 @@ impl<'a> OpenSessions<'a> {
 /// The order depends on the rows alone: by sequence number, unless numbers occur twice (the sequence
 /// restarted, or the id was used again); then by time first. Rows alike in both are put in the order
 /// of their bytes.
-pub fn arrange(rows: &mut [Row<'_>]) -> Vec<usize> {
-    let line = |row: &Row<'_>| row.record.line.to_owned();
-    rows.sort_by_key(|row| (row.record.sequence, row.record.time));
-    let repeated = |pair: &[Row<'_>]| pair[0].record.sequence == pair[1].record.sequence;
-    if rows.windows(2).any(repeated) {
-        rows.sort_by_cached_key(|row| (row.record.time, row.record.sequence, line(row)));
+///
+/// `T` is whatever the caller knows of a row besides.
+pub fn arrange<T>(rows: &mut [(Row<'_>, T)]) -> Vec<usize> {
+    rows.sort_by_key(|(row, _)| (row.record.sequence, row.record.time));
+    let same = |pair: &[(Row<'_>, T)]| pair[0].0.record.sequence == pair[1].0.record.sequence;
+    if rows.windows(2).any(same) {
+        rows.sort_by_cached_key(|(row, _)| {
+            (
+                row.record.time,
+                row.record.sequence,
+                row.record.line.to_owned(),
+            )
+        });
     }
     let mut starts = Vec::new();
     let mut ended = true;
-    for (at, row) in rows.iter().enumerate() {
+    for (at, (row, _)) in rows.iter().enumerate() {
         if ended {
             starts.push(at);
         }

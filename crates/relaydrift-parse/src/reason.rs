@@ -67,7 +67,11 @@ impl fmt::Display for Reason {
                 write!(f, "carriage return inside a row ({count})")
             }
             Reason::TooLong { bytes } => {
-                write!(f, "line longer than limit: {bytes} bytes, limit {}", crate::LINE_LIMIT)
+                write!(
+                    f,
+                    "line longer than limit: {bytes} bytes, limit {}",
+                    crate::LINE_LIMIT
+                )
             }
             Reason::ForeignLog => f.write_str("row of another log type"),
         }

@@ -25,7 +25,10 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// A field that was not quoted.
     pub fn plain(bytes: &'a [u8]) -> Self {
-        Text { bytes, escaped: false }
+        Text {
+            bytes,
+            escaped: false,
+        }
     }
 
     /// The field's value: borrowed unless quotes have to be undoubled.
@@ -68,19 +71,35 @@ impl<'a> Record<'a> {
     /// The reason for which the line is a reject. A glued row is not looked for here: see
     /// [`glued_at`].
     pub fn parse(line: &'a [u8], columns: &Columns) -> Result<Self, Reason> {
-        let fields =
-            if columns.is_standard() { split_standard(line)? } else { split_by(line, columns)? };
+        let fields = if columns.is_standard() {
+            split_standard(line)?
+        } else {
+            split_by(line, columns)?
+        };
         Record::from_fields(line, fields)
     }
 
     fn from_fields(line: &'a [u8], fields: [Text<'a>; FIELD_COUNT]) -> Result<Self, Reason> {
         let Some(time) = crate::time::parse(fields[0].bytes) else {
-            return Err(if padded(&fields) { Reason::Reformatted } else { Reason::BadTime });
+            return Err(if padded(&fields) {
+                Reason::Reformatted
+            } else {
+                Reason::BadTime
+            });
         };
         let Some(sequence) = parse_sequence(fields[3].bytes) else {
-            return Err(if padded(&fields) { Reason::Reformatted } else { Reason::BadSequence });
+            return Err(if padded(&fields) {
+                Reason::Reformatted
+            } else {
+                Reason::BadSequence
+            });
         };
-        Ok(Record { line, fields, time, sequence })
+        Ok(Record {
+            line,
+            fields,
+            time,
+            sequence,
+        })
     }
 
     /// Name of the connector.
@@ -118,6 +137,39 @@ impl<'a> Record<'a> {
         self.fields[8]
     }
 
+    /// True if both rows have the same nine values.
+    pub fn has_same_fields(&self, other: &Record<'_>) -> bool {
+        self.fields == other.fields
+    }
+
+    /// The row as Exchange writes it: nine fields in their order, quoted where they have to be.
+    pub fn to_line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(self.line.len());
+        for (at, field) in self.fields.iter().enumerate() {
+            if at > 0 {
+                line.push(b',');
+            }
+            let quoted = field.escaped
+                || memchr(b',', field.bytes).is_some()
+                || field.bytes.starts_with(b"\"");
+            match quoted {
+                false => line.extend_from_slice(field.bytes),
+                true => {
+                    line.push(b'"');
+                    for byte in field.value().iter() {
+                        line.extend_from_slice(if *byte == b'"' {
+                            b"\"\""
+                        } else {
+                            std::slice::from_ref(byte)
+                        });
+                    }
+                    line.push(b'"');
+                }
+            }
+        }
+        line
+    }
+
     /// True if the id is not sixteen upper-case hexadecimal digits, or all zero.
     pub fn has_odd_session_id(&self) -> bool {
         let id = self.session_id();
@@ -127,7 +179,10 @@ impl<'a> Record<'a> {
 
 /// Sixteen upper-case hexadecimal digits.
 pub fn is_session_id(id: &[u8]) -> bool {
-    id.len() == 16 && id.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+    id.len() == 16
+        && id
+            .iter()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
 /// Splits by quotes and commas without any shortcut: the obvious twin of the fast path, and the way
@@ -152,7 +207,9 @@ pub fn glued_at(line: &[u8]) -> Option<usize> {
     while let Some(found) = line.get(from..).and_then(|rest| memchr(b'T', rest)) {
         let t = from + found;
         from = t + 1;
-        let Some(start) = t.checked_sub(10).filter(|start| *start > 0) else { continue };
+        let Some(start) = t.checked_sub(10).filter(|start| *start > 0) else {
+            continue;
+        };
         if starts_row(&line[start..]) {
             return Some(start);
         }
@@ -161,11 +218,15 @@ pub fn glued_at(line: &[u8]) -> Option<usize> {
 }
 
 fn starts_row(text: &[u8]) -> bool {
-    let Some(time) = text.get(..24) else { return false };
+    let Some(time) = text.get(..24) else {
+        return false;
+    };
     if text.get(24) != Some(&b',') || crate::time::parse(time).is_none() {
         return false;
     }
-    let Ok((_, Some(id))) = next_field(text, 25) else { return false };
+    let Ok((_, Some(id))) = next_field(text, 25) else {
+        return false;
+    };
     text.get(id..id + 16).is_some_and(is_session_id) && text.get(id + 16) == Some(&b',')
 }
 
@@ -217,7 +278,9 @@ fn split_by<'a>(line: &'a [u8], columns: &Columns) -> Result<[Text<'a>; FIELD_CO
 }
 
 fn count_error(line: &[u8], found: usize, expected: usize) -> Reason {
-    let tabs = memchr::memchr_iter(b'\t', line).take(FIELD_COUNT - 1).count();
+    let tabs = memchr::memchr_iter(b'\t', line)
+        .take(FIELD_COUNT - 1)
+        .count();
     if found < expected && tabs == FIELD_COUNT - 1 {
         Reason::Reformatted
     } else {
@@ -236,7 +299,9 @@ fn next_field(line: &[u8], at: usize) -> Result<(Text<'_>, Option<usize>), Reaso
     let mut escaped = false;
     let mut from = 1;
     loop {
-        let Some(found) = memchr(b'"', &rest[from..]) else { return Err(Reason::OpenQuote) };
+        let Some(found) = memchr(b'"', &rest[from..]) else {
+            return Err(Reason::OpenQuote);
+        };
         let quote = from + found;
         match rest.get(quote + 1) {
             Some(b'"') => {
@@ -244,9 +309,23 @@ fn next_field(line: &[u8], at: usize) -> Result<(Text<'_>, Option<usize>), Reaso
                 from = quote + 2;
             }
             Some(b',') => {
-                return Ok((Text { bytes: &rest[1..quote], escaped }, Some(at + quote + 2)));
+                return Ok((
+                    Text {
+                        bytes: &rest[1..quote],
+                        escaped,
+                    },
+                    Some(at + quote + 2),
+                ));
             }
-            None => return Ok((Text { bytes: &rest[1..quote], escaped }, None)),
+            None => {
+                return Ok((
+                    Text {
+                        bytes: &rest[1..quote],
+                        escaped,
+                    },
+                    None,
+                ));
+            }
             Some(_) => return Err(Reason::TextAfterQuote),
         }
     }
@@ -262,9 +341,15 @@ fn padded(fields: &[Text<'_>; FIELD_COUNT]) -> bool {
 
 fn parse_sequence(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+        return std::str::from_utf8(digits)
+            .ok()
+            .and_then(|text| text.parse().ok());
     }
-    Some(digits.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')))
+    Some(
+        digits
+            .iter()
+            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0')),
+    )
 }
 
 #[cfg(test)]
@@ -290,7 +375,10 @@ mod tests {
     #[test]
     fn doubled_quotes_are_single_ones() {
         let line = b"2019-03-21T13:00:45.157Z,\"a \"\"b\"\", c\",08D6A8D416004F78,3,,,*,,x";
-        assert_eq!(parse(line).unwrap().connector().value().as_ref(), b"a \"b\", c");
+        assert_eq!(
+            parse(line).unwrap().connector().value().as_ref(),
+            b"a \"b\", c"
+        );
     }
 
     #[test]
@@ -302,25 +390,70 @@ mod tests {
     #[test]
     fn bad_lines_say_why() {
         for (line, reason) in [
-            (&b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x"[..], Reason::FieldCount { found: 8, expected: 9 }),
-            (b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x,y,z", Reason::FieldCount { found: 10, expected: 9 }),
-            (b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,\"x,y", Reason::OpenQuote),
-            (b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,\"x\"y,", Reason::TextAfterQuote),
-            (b"2024-02-30T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x,", Reason::BadTime),
-            (b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,1e3,,,<,x,", Reason::BadSequence),
+            (
+                &b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x"[..],
+                Reason::FieldCount {
+                    found: 8,
+                    expected: 9,
+                },
+            ),
+            (
+                b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x,y,z",
+                Reason::FieldCount {
+                    found: 10,
+                    expected: 9,
+                },
+            ),
+            (
+                b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,\"x,y",
+                Reason::OpenQuote,
+            ),
+            (
+                b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,\"x\"y,",
+                Reason::TextAfterQuote,
+            ),
+            (
+                b"2024-02-30T13:00:45.157Z,c,08D6A8D416004F78,3,,,<,x,",
+                Reason::BadTime,
+            ),
+            (
+                b"2019-03-21T13:00:45.157Z,c,08D6A8D416004F78,1e3,,,<,x,",
+                Reason::BadSequence,
+            ),
             (b",,,,,,,,", Reason::BadTime),
-            (b"2019-03-21T13:00:45.157Z\tc\t08D6A8D416004F78\t3\t\t\t<\tx\t", Reason::Reformatted),
-            (b"2019-03-21T13:00:45.157Z, c, 08D6A8D416004F78, 3, , , <, x, ", Reason::Reformatted),
+            (
+                b"2019-03-21T13:00:45.157Z\tc\t08D6A8D416004F78\t3\t\t\t<\tx\t",
+                Reason::Reformatted,
+            ),
+            (
+                b"2019-03-21T13:00:45.157Z, c, 08D6A8D416004F78, 3, , , <, x, ",
+                Reason::Reformatted,
+            ),
         ] {
-            assert_eq!(parse(line).map(|record| record.sequence), Err(reason), "{}", line.escape_ascii());
+            assert_eq!(
+                parse(line).map(|record| record.sequence),
+                Err(reason),
+                "{}",
+                line.escape_ascii()
+            );
         }
         let commas = vec![b','; 300_000];
-        assert_eq!(parse(&commas).err(), Some(Reason::FieldCount { found: 300_001, expected: 9 }));
+        assert_eq!(
+            parse(&commas).err(),
+            Some(Reason::FieldCount {
+                found: 300_001,
+                expected: 9
+            })
+        );
     }
 
     #[test]
     fn sequence_numbers_are_64_bit_integers() {
-        for (text, value) in [("-1", Some(-1)), ("007", Some(7)), ("2147483648", Some(1 << 31))] {
+        for (text, value) in [
+            ("-1", Some(-1)),
+            ("007", Some(7)),
+            ("2147483648", Some(1 << 31)),
+        ] {
             assert_eq!(parse_sequence(text.as_bytes()), value);
         }
         for text in ["18446744073709551616", "1e3", "", " 1", "+"] {
@@ -334,7 +467,10 @@ mod tests {
         assert_eq!(glued_at(&glued), Some(40));
         assert_eq!(glued_at(ROW), None);
         // A time inside a reply is no row.
-        assert_eq!(glued_at(b"x,[host 2025-01-29T19:07:30.476Z 08DD3FA5DBC8F401],"), None);
+        assert_eq!(
+            glued_at(b"x,[host 2025-01-29T19:07:30.476Z 08DD3FA5DBC8F401],"),
+            None
+        );
     }
 
     proptest! {

@@ -150,7 +150,11 @@ impl<'a> Session<'a> {
         let mut mail = std::mem::take(&mut self.mail);
         segments.clear();
         mail.clear();
-        *self = Session { segments, mail, ..Session::default() };
+        *self = Session {
+            segments,
+            mail,
+            ..Session::default()
+        };
     }
 
     /// True if nothing is missing so far: sequence numbers from 0 without a gap or repeat.
@@ -190,7 +194,10 @@ impl<'a> Session<'a> {
         if self.remote.is_empty() {
             self.remote = record.remote();
         }
-        let origin = Origin { source, line: row.number };
+        let origin = Origin {
+            source,
+            line: row.number,
+        };
         match record.event() {
             b"*" => self.note(record.context(), record.data(), origin, record.time),
             b"<" => self.reply(record.data(), origin, record.time),
@@ -206,9 +213,15 @@ impl<'a> Session<'a> {
         self.id = record.session_id();
         self.start = record.time;
         self.end = record.time;
-        self.origin = Origin { source, line: row.number };
+        self.origin = Origin {
+            source,
+            line: row.number,
+        };
         self.marks.odd_session = record.has_odd_session_id();
-        self.segments.push(Segment { connector: record.connector(), ..Segment::default() });
+        self.segments.push(Segment {
+            connector: record.connector(),
+            ..Segment::default()
+        });
         if record.sequence != 0 {
             self.marks.cut_head = true;
             self.expected = record.sequence;
@@ -222,7 +235,10 @@ impl<'a> Session<'a> {
         if restarted || row.record.connector() != self.segment().connector {
             self.marks.connector_changed |= row.record.connector() != self.segment().connector;
             let before = self.segment().clone();
-            self.segments.push(Segment { connector: row.record.connector(), ..before });
+            self.segments.push(Segment {
+                connector: row.record.connector(),
+                ..before
+            });
         }
         if restarted {
             self.expected = 0;
@@ -241,7 +257,7 @@ impl<'a> Session<'a> {
 
     fn note(&mut self, context: Text<'a>, data: Text<'a>, origin: Origin, time: i64) {
         match note::parse(context.bytes, data.bytes) {
-            Note::Certificate => self.certificate(context, data),
+            Note::Certificate | Note::CrlSoftFail { .. } => self.certificate(context, data),
             Note::TlsSucceeded(tls) => {
                 self.last_segment().tls = Some(tls);
                 self.heading = None;
@@ -255,10 +271,15 @@ impl<'a> Session<'a> {
                 self.marks.tls_failed = true;
             }
             Note::ChainStatus { status } => self.chain_status = status,
-            Note::Message { record_id, message_id } => {
+            Note::Message {
+                record_id,
+                message_id,
+            } => {
                 self.mail.announce(record_id, message_id, origin, time);
             }
-            Note::Connecting { proxied_session, .. } => {
+            Note::Connecting {
+                proxied_session, ..
+            } => {
                 self.proxied_session = proxied_session.unwrap_or(self.proxied_session);
             }
             Note::ProxyingInbound { session } => self.inbound_session = session,
@@ -289,7 +310,10 @@ impl<'a> Session<'a> {
                 self.marks.direct_trust |= heading == Heading::DirectTrust;
                 if let Some(slot) = self.slot(heading) {
                     let whole = Some((heading, context, data));
-                    *slot = Some(CertificateText { whole, ..CertificateText::default() });
+                    *slot = Some(CertificateText {
+                        whole,
+                        ..CertificateText::default()
+                    });
                 }
             }
             None => self.marks.unknown_certificate_label = true,
@@ -299,7 +323,9 @@ impl<'a> Session<'a> {
     /// An attribute row belongs to the last heading of its session.
     fn attribute(&mut self, attribute: Attribute, value: Text<'a>) {
         let Some(heading) = self.heading else { return };
-        let Some(at) = ATTRIBUTES.iter().position(|known| *known == attribute) else { return };
+        let Some(at) = ATTRIBUTES.iter().position(|known| *known == attribute) else {
+            return;
+        };
         if let Some(slot) = self.slot(heading) {
             let text = slot.get_or_insert_default();
             if heading != Heading::Received || text.rows[at].is_none() && text.whole.is_none() {
@@ -333,7 +359,9 @@ impl<'a> Session<'a> {
     }
 
     fn reply(&mut self, data: Text<'a>, origin: Origin, time: i64) {
-        let Some(parsed) = reply::parse(data.bytes) else { return };
+        let Some(parsed) = reply::parse(data.bytes) else {
+            return;
+        };
         if parsed.code == 220 && self.banner.is_empty() && self.mail.is_idle() {
             self.greet(data);
         }
@@ -385,6 +413,12 @@ pub struct Answer<'a> {
 impl<'a> Answer<'a> {
     pub(crate) fn new(parsed: &Reply<'a>, text: Text<'a>, origin: Origin, time: i64) -> Self {
         let refusal = reply::is_attribution_refusal(parsed);
-        Answer { text, code: parsed.code, refusal, time, origin }
+        Answer {
+            text,
+            code: parsed.code,
+            refusal,
+            time,
+            origin,
+        }
     }
 }

@@ -138,7 +138,10 @@ impl<'a> Mail<'a> {
                 Pending::Mail(self.transactions.len() - 1)
             }
             (Command::Rcpt { address }, Some(current)) => {
-                self.recipients.push(Recipient { address, ..Recipient::default() });
+                self.recipients.push(Recipient {
+                    address,
+                    ..Recipient::default()
+                });
                 self.transactions[current].count += 1;
                 Pending::Rcpt(current, self.recipients.len() - 1)
             }
@@ -146,7 +149,11 @@ impl<'a> Mail<'a> {
             (Command::Bdat { size, last }, Some(current)) => {
                 let sum = &mut self.transactions[current].size;
                 *sum = Some(sum.unwrap_or(0).max(size));
-                if last { Pending::End(current) } else { Pending::Chunk(current) }
+                if last {
+                    Pending::End(current)
+                } else {
+                    Pending::Chunk(current)
+                }
             }
             _ => Pending::Other,
         };
@@ -226,7 +233,11 @@ impl<'a> Mail<'a> {
         if answer.code < 300 {
             return;
         }
-        let fate = if answer.refusal { Fate::Refused } else { Fate::Rejected };
+        let fate = if answer.refusal {
+            Fate::Refused
+        } else {
+            Fate::Rejected
+        };
         for recipient in &mut self.recipients[range] {
             if recipient.fate == Fate::Accepted {
                 recipient.fate = fate;

@@ -1,0 +1,206 @@
+//! `relaydrift generate`: a realistic fleet of send logs, and the truth about it.
+//!
+//! Everything follows from the seed: the same arguments give the same bytes on every machine and
+//! at any number of threads. `truth.json` is computed from the sessions as they were written, not
+//! by reading the logs.
+
+mod calendar;
+mod certificate;
+mod drift;
+mod fleet;
+mod greeting;
+mod log;
+mod mail;
+mod plan;
+mod record;
+mod reply;
+mod rng;
+mod rows;
+mod server;
+mod session;
+mod tls;
+mod truth;
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+
+use fleet::Fleet;
+pub use fleet::Match;
+use log::Store;
+use plan::Outline;
+use record::Truth;
+use truth::ServerTruth;
+
+/// Arguments of `relaydrift generate`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct GenerateArgs {
+    /// Folder to write to: one folder per server, and truth.json
+    pub dir: PathBuf,
+    /// Number of servers
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub servers: u16,
+    /// Number of days
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=3660))]
+    pub days: u16,
+    /// Everything random follows from it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// By what the tenant's inbound connector knows the fleet
+    #[arg(long = "match", value_name = "WHAT", value_enum, default_value_t = Match::Certificate)]
+    pub matched_by: Match,
+    /// Plant no drift: only what looks like it
+    #[arg(long)]
+    pub no_drift: bool,
+    /// First day
+    #[arg(long, value_name = "DATE", default_value = "2026-10-01", value_parser = calendar::parse_date)]
+    pub start: i64,
+    /// Sessions per server and hour, on the mean of a working day
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub sessions_per_hour: u32,
+    /// About how large the logs are to be, such as 500MB or 2GiB
+    #[arg(long, value_name = "SIZE", conflicts_with = "sessions_per_hour", value_parser = parse_size)]
+    pub bytes: Option<u64>,
+    /// Write to a folder that is not empty; an earlier fleet in it is replaced
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Writes the fleet and its truth, and a summary to stderr.
+///
+/// # Errors
+/// The folder is not empty (without `--force`) or cannot be written.
+pub fn run(args: GenerateArgs) -> Result<()> {
+    let dir = &args.dir;
+    prepare(dir, args.force)?;
+    let outline = Outline {
+        seed: args.seed,
+        servers: args.servers.into(),
+        days: args.days.into(),
+        start: args.start,
+        matched_by: args.matched_by,
+        drift: !args.no_drift,
+    };
+    let fleet = plan::plan(&outline);
+    let rate = match args.bytes {
+        Some(bytes) => rate_for(&fleet, args.seed, bytes)?,
+        None => u64::from(args.sessions_per_hour) * 1000,
+    };
+    let store = |path: &Path, bytes: &[u8]| {
+        let path = dir.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, bytes)
+    };
+    let truth = write(&fleet, args.seed, rate, &store)
+        .with_context(|| format!("cannot write to {}", dir.display()))?;
+    let path = dir.join("truth.json");
+    save(&path, &truth).with_context(|| format!("cannot write {}", path.display()))?;
+    summarize(dir, &truth);
+    Ok(())
+}
+
+/// Writes all servers, each on one thread, and computes the truth.
+fn write(fleet: &Fleet, seed: u64, rate: u64, store: Store<'_>) -> io::Result<Truth> {
+    let mut servers = (0..fleet.servers.len())
+        .into_par_iter()
+        .map(|index| server::run(fleet, index, seed, rate, store))
+        .collect::<io::Result<Vec<ServerTruth>>>()?;
+    Ok(truth::tell(fleet, seed, &mut servers))
+}
+
+/// The rate at which the fleet comes out at about `bytes`, found by writing a thin one to nowhere.
+fn rate_for(fleet: &Fleet, seed: u64, bytes: u64) -> io::Result<u64> {
+    let thin = (3_000_000 / fleet.servers.len() as u64).clamp(1_000, 20_000);
+    let hours = ((fleet.end - fleet.start) / calendar::HOUR) as u64;
+    let thin = thin * 24 / hours.max(24) + 500;
+    let empty = write(fleet, seed, 0, &|_, _| Ok(()))?.totals.bytes;
+    let sample = write(fleet, seed, thin, &|_, _| Ok(()))?.totals.bytes;
+    let per_rate = sample.saturating_sub(empty).max(1);
+    let wanted = u128::from(bytes.saturating_sub(empty)) * u128::from(thin) / u128::from(per_rate);
+    Ok(u64::try_from(wanted).unwrap_or(u64::MAX / 1_000_000).max(1))
+}
+
+/// Makes the folder; refuses one with content, or removes the fleet that lies in it.
+fn prepare(dir: &Path, force: bool) -> Result<()> {
+    let cannot = || format!("cannot use {}", dir.display());
+    fs::create_dir_all(dir).with_context(cannot)?;
+    let empty = fs::read_dir(dir).with_context(cannot)?.next().is_none();
+    if !empty && !force {
+        bail!(
+            "{} is not empty: choose another folder, or add --force",
+            dir.display()
+        );
+    }
+    let Ok(text) = fs::read(dir.join("truth.json")) else {
+        return Ok(());
+    };
+    let earlier: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    for server in earlier["servers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.as_str())
+    {
+        let named_by_us = server.strip_prefix("EX").is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+        });
+        if named_by_us && dir.join(server).is_dir() {
+            fs::remove_dir_all(dir.join(server)).with_context(cannot)?;
+        }
+    }
+    Ok(())
+}
+
+fn save(path: &Path, truth: &Truth) -> Result<()> {
+    let mut file = BufWriter::new(fs::File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, truth)?;
+    file.write_all(b"\n")?;
+    Ok(file.flush()?)
+}
+
+fn summarize(dir: &Path, truth: &Truth) {
+    let totals = &truth.totals;
+    eprintln!(
+        "{}: {} servers, {} files, {} bytes, {} lines, {} sessions, {} transactions",
+        dir.display(),
+        truth.servers.len(),
+        totals.files,
+        totals.bytes,
+        totals.lines,
+        totals.sessions,
+        totals.transactions
+    );
+    for drift in &truth.drift {
+        eprintln!("{drift}");
+    }
+}
+
+/// `500MB`, `2GiB`, `1g`, `4096`: a number with a decimal or binary unit.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no size: write it as 500MB or 2GiB");
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        "t" | "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests;

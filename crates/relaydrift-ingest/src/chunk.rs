@@ -1,0 +1,267 @@
+//! A few windows of log at a time: lines, rows, sessions, and one ordered row group of `events`.
+
+use arrow::array::RecordBatch;
+use relaydrift_parse::{Columns, Header, OpenSessions, Piece, Reject, Row, Visit, read};
+
+use crate::carry::{Carried, Carry};
+use crate::emit::Emit;
+use crate::events::{Bytewise, EventColumns, RejectColumns, extra};
+use crate::ledger::Range;
+use crate::observe::{HOUR, HourRows};
+use crate::{Error, Keep, Source, Table};
+
+/// Rejects of one file that are kept as rows; the rest is counted.
+const REJECTS_KEPT: u64 = 10_000;
+
+/// Whole lines of one source.
+pub(crate) struct Loaded {
+    pub(crate) source: usize,
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// How far one source has been read.
+pub(crate) struct Reading {
+    pub(crate) place: u32,
+    pub(crate) header: Header,
+    pub(crate) line: u64,
+    pub(crate) range: Range,
+    /// A header that ended the reading; the bytes after it are pending.
+    pub(crate) failure: Option<String>,
+}
+
+impl Reading {
+    pub(crate) fn new(source: &Source, place: u32) -> Reading {
+        Reading {
+            place,
+            header: source.header.clone(),
+            line: source.from_line,
+            range: Range {
+                to_offset: source.from_offset,
+                ..Range::default()
+            },
+            failure: None,
+        }
+    }
+
+    /// Rejects that were counted but not kept.
+    pub(crate) fn rejects_left_out(&self) -> u64 {
+        self.range.counts.rejects.saturating_sub(REJECTS_KEPT)
+    }
+}
+
+/// Reads loaded windows, in order. `readings` has one entry per source from `first` on.
+pub(crate) fn read_all(
+    loaded: &[Loaded],
+    sources: &[Source],
+    (first, readings): (usize, &mut [Reading]),
+    keep: Keep,
+    batch: i64,
+    emit: &mut Emit<'_>,
+    carry: &mut Carry,
+) -> Result<Vec<(Table, RecordBatch)>, Error> {
+    let mut events = Vec::new();
+    let mut rejects = RejectColumns::new();
+    for window in loaded {
+        let reading = &mut readings[window.source - first];
+        if reading.failure.is_some() {
+            reading.range.pending += window.bytes.len() as u64;
+            continue;
+        }
+        let source = &sources[window.source];
+        let bytewise = if keep.events {
+            Some(Bytewise::of(&window.bytes))
+        } else {
+            None
+        };
+        read_window(
+            window,
+            source,
+            reading,
+            bytewise,
+            &mut events,
+            &mut rejects,
+            emit,
+            carry,
+        );
+    }
+    let mut batches = Vec::new();
+    if !events.is_empty() {
+        batches.push((Table::Events, build(&mut events, sources, batch)?));
+    }
+    if rejects.len() > 0 {
+        batches.push((Table::Rejects, rejects.finish(batch)?));
+    }
+    Ok(batches)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one window, and everything that takes from it"
+)]
+fn read_window<'a>(
+    window: &'a Loaded,
+    source: &Source,
+    reading: &mut Reading,
+    bytewise: Option<Bytewise>,
+    events: &mut Vec<Event<'a>>,
+    rejects: &mut RejectColumns,
+    emit: &mut Emit<'_>,
+    carry: &mut Carry,
+) {
+    let piece = Piece {
+        bytes: &window.bytes,
+        offset: window.offset,
+        line: reading.line,
+    };
+    let mut visitor = Visitor {
+        number: window.source as u32,
+        source,
+        place: reading.place,
+        open: OpenSessions::default(),
+        hours: Vec::new(),
+        bytewise,
+        events,
+        rejects,
+        rejects_before: reading.range.counts.rejects,
+        rejects_seen: 0,
+        emit,
+        first: reading.range.first,
+        last: reading.range.last,
+    };
+    let (counts, bad) = read(piece, &mut reading.header, &mut visitor);
+    visitor.finish(carry);
+    (reading.range.first, reading.range.last) = (visitor.first, visitor.last);
+    reading.line += counts.lines;
+    reading.range.counts.add(&counts);
+    let end = window.offset + window.bytes.len() as u64;
+    reading.range.to_offset = bad.as_ref().map_or(end, |bad| bad.offset);
+    reading.range.pending += end - reading.range.to_offset;
+    reading.failure = bad.map(|bad| bad.to_string());
+}
+
+/// A row that becomes one of `events`.
+struct Event<'a> {
+    row: Row<'a>,
+    source: usize,
+    bytewise: Bytewise,
+    extra: Option<String>,
+}
+
+/// One row group, ordered by server, session and sequence.
+fn build(events: &mut [Event<'_>], sources: &[Source], batch: i64) -> Result<RecordBatch, Error> {
+    events.sort_by(|a, b| {
+        let (a_server, b_server) = (
+            &sources[a.source].place.server,
+            &sources[b.source].place.server,
+        );
+        let (a, b) = (&a.row.record, &b.row.record);
+        (a_server, a.session_id(), a.sequence).cmp(&(b_server, b.session_id(), b.sequence))
+    });
+    let mut columns = EventColumns::new();
+    for event in events.iter() {
+        let source = &sources[event.source];
+        let extra = event.extra.as_deref();
+        columns.push(
+            &event.row,
+            &source.place,
+            &source.source_id,
+            event.bytewise,
+            extra,
+        );
+    }
+    Ok(columns.finish(batch)?)
+}
+
+struct Visitor<'a, 'v, 's> {
+    number: u32,
+    source: &'v Source,
+    place: u32,
+    open: OpenSessions<'a>,
+    hours: Vec<(&'a [u8], i64, HourRows)>,
+    bytewise: Option<Bytewise>,
+    events: &'v mut Vec<Event<'a>>,
+    rejects: &'v mut RejectColumns,
+    rejects_before: u64,
+    rejects_seen: u64,
+    emit: &'v mut Emit<'s>,
+    first: Option<i64>,
+    last: Option<i64>,
+}
+
+impl<'a> Visit<'a> for Visitor<'a, '_, '_> {
+    fn row(&mut self, row: Row<'a>, columns: &Columns) {
+        self.count_hour(&row);
+        if let Some(bytewise) = self.bytewise {
+            let extra = extra(&row, columns);
+            self.events.push(Event {
+                row,
+                source: self.number as usize,
+                bytewise,
+                extra,
+            });
+        }
+        let (emit, place) = (&mut *self.emit, self.place);
+        self.open.push(row, self.number, &mut |session| {
+            emit.session(session, place, false)
+        });
+    }
+
+    fn reject(&mut self, reject: Reject<'a>) {
+        if self.rejects_before + self.rejects_seen < REJECTS_KEPT {
+            self.rejects
+                .push(&reject, &self.source.place, &self.source.source_id);
+        }
+        self.rejects_seen += 1;
+    }
+}
+
+impl<'a> Visitor<'a, '_, '_> {
+    /// Rows of a connector in an hour; a piece has few of either, found from the latest on.
+    fn count_hour(&mut self, row: &Row<'a>) {
+        let time = row.record.time;
+        let connector = row.record.connector().bytes;
+        let hour = time.div_euclid(HOUR) * HOUR;
+        let same = |known: &&mut (&'a [u8], i64, HourRows)| known.1 == hour && known.0 == connector;
+        match self.hours.iter_mut().rev().find(same) {
+            Some((_, _, rows)) => {
+                rows.first = rows.first.min(time);
+                rows.last = rows.last.max(time);
+                rows.rows += 1;
+            }
+            None => {
+                if self.hours.len() >= 64 {
+                    self.flush_hours();
+                }
+                self.hours.push((
+                    connector,
+                    hour,
+                    HourRows {
+                        first: time,
+                        last: time,
+                        rows: 1,
+                    },
+                ));
+            }
+        }
+    }
+
+    fn flush_hours(&mut self) {
+        for (connector, hour, rows) in self.hours.drain(..) {
+            self.first = Some(self.first.map_or(rows.first, |first| first.min(rows.first)));
+            self.last = self.last.max(Some(rows.last));
+            self.emit
+                .observations
+                .rows(self.place, connector, hour, &rows);
+        }
+    }
+
+    fn finish(&mut self, carry: &mut Carry) {
+        self.flush_hours();
+        for rows in self.open.leftover() {
+            for row in rows {
+                carry.push(self.place, Carried::new(&row, self.number));
+            }
+        }
+    }
+}

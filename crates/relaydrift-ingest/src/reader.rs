@@ -1,0 +1,142 @@
+//! The events of one log, batch by batch: what a table over raw logs scans.
+
+use std::path::PathBuf;
+
+use arrow::array::RecordBatch;
+use relaydrift_parse::{Columns, Header, Piece, Reject, Row, Visit, read};
+
+use crate::events::{Bytewise, EventColumns, extra};
+use crate::file::Windows;
+use crate::{Error, Source, file};
+
+/// The events of one log in the order of the file, as the `events` schema. Lines that are no rows are
+/// left out: `rejects` has them.
+pub struct EventReader {
+    source: Source,
+    windows: Option<Windows>,
+    header: Header,
+    line: u64,
+    rows: usize,
+    ready: std::collections::VecDeque<RecordBatch>,
+    spare: Vec<u8>,
+}
+
+impl EventReader {
+    /// Opens a source; a batch has `rows` rows at the most.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(source: &Source, rows: usize) -> Result<EventReader, Error> {
+        let windows = Windows::open(&source.path, source.from_offset, file::WINDOW / 4);
+        let windows = windows.map_err(|error| Error::Read {
+            path: source.path.clone(),
+            source: error,
+        })?;
+        Ok(EventReader {
+            source: source.clone(),
+            windows: Some(windows),
+            header: source.header.clone(),
+            line: source.from_line,
+            rows: rows.max(1),
+            ready: std::collections::VecDeque::new(),
+            spare: Vec::new(),
+        })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.source.path.clone()
+    }
+
+    fn window(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let piece = Piece {
+            bytes,
+            offset,
+            line: self.line,
+        };
+        let mut visitor = Visitor {
+            source: &self.source,
+            bytewise: Bytewise::of(bytes),
+            columns: EventColumns::new(),
+            limit: self.rows,
+            ready: &mut self.ready,
+            failed: None,
+        };
+        let (counts, bad) = read(piece, &mut self.header, &mut visitor);
+        visitor.flush();
+        if let Some(error) = visitor.failed.take() {
+            return Err(error.into());
+        }
+        self.line += counts.lines;
+        bad.map_or(Ok(()), |source| {
+            Err(Error::Header {
+                path: self.path(),
+                source,
+            })
+        })
+    }
+}
+
+impl Iterator for EventReader {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(batch) = self.ready.pop_front() {
+                return Some(Ok(batch));
+            }
+            let windows = self.windows.as_mut()?;
+            let Some((offset, bytes)) = windows.next(std::mem::take(&mut self.spare)) else {
+                let (_, result) = self.windows.take()?.end();
+                return result.err().map(|source| {
+                    Err(Error::Read {
+                        path: self.path(),
+                        source,
+                    })
+                });
+            };
+            let result = self.window(offset, &bytes);
+            self.spare = bytes;
+            if let Err(error) = result {
+                self.windows = None;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+struct Visitor<'v> {
+    source: &'v Source,
+    bytewise: Bytewise,
+    columns: EventColumns,
+    limit: usize,
+    ready: &'v mut std::collections::VecDeque<RecordBatch>,
+    failed: Option<arrow::error::ArrowError>,
+}
+
+impl Visitor<'_> {
+    fn flush(&mut self) {
+        if self.columns.len() == 0 {
+            return;
+        }
+        match self.columns.finish(0) {
+            Ok(batch) => self.ready.push_back(batch),
+            Err(error) => self.failed = Some(error),
+        }
+    }
+}
+
+impl<'a> Visit<'a> for Visitor<'_> {
+    fn row(&mut self, row: Row<'a>, columns: &Columns) {
+        let extra = extra(&row, columns);
+        let Source {
+            place, source_id, ..
+        } = self.source;
+        self.columns
+            .push(&row, place, source_id, self.bytewise, extra.as_deref());
+        if self.columns.len() >= self.limit {
+            self.flush();
+        }
+    }
+
+    fn reject(&mut self, _: Reject<'a>) {}
+}

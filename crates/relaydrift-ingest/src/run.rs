@@ -1,0 +1,441 @@
+//! A run: sources into a sink, in parallel over files, then the sessions that no piece held whole.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+
+use crate::carry::{Carried, Carry, OpenColumns, PATIENCE, open_rows};
+use crate::chunk::{self, Loaded, Reading};
+use crate::emit::Emit;
+use crate::ledger::{SourceColumns, log_times};
+use crate::{Error, Keep, Place, Progress, Sink, Skipped, Source, Summary, Table, TaskSink, file};
+
+/// Bytes read by one thread before it takes the next files.
+const TASK_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Fewer bytes than this make no task of their own while others wait.
+const SMALL_TASK: u64 = 4 * 1024 * 1024;
+
+/// Bytes of log that become one row group of `events`.
+const CHUNK_BYTES: usize = 32 * 1024 * 1024;
+
+/// How a run is cut; every choice gives the same tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// Bytes read at a time; a window always holds whole lines.
+    pub window: usize,
+    /// Bytes that become one row group of `events`.
+    pub chunk: usize,
+    /// Bytes for one thread before it takes the next files.
+    pub task: u64,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Cut {
+            window: file::WINDOW,
+            chunk: CHUNK_BYTES,
+            task: TASK_BYTES,
+        }
+    }
+}
+
+/// What a run starts from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'a> {
+    /// Rows of `open_sessions` of the batch before (parked rows are left where they are).
+    pub carried: &'a [RecordBatch],
+    /// Rows of `sources` so far.
+    pub ledger: &'a [RecordBatch],
+}
+
+/// Reads the sources into the sink; `batch` is written into every row.
+///
+/// # Errors
+/// If the sink refuses a batch. Lines and files that cannot be read are in the summary.
+pub fn read(
+    sources: &[Source],
+    before: Before<'_>,
+    keep: Keep,
+    cut: Cut,
+    batch: i64,
+    sink: &dyn Sink,
+    progress: Progress<'_>,
+) -> Result<Summary, Error> {
+    let mut names = Names::of(sources);
+    let carried = names.take_in(before.carried, |row| !row.parked)?;
+    let shared = Shared {
+        sources,
+        names: &names,
+        keep,
+        cut,
+        batch,
+        progress,
+    };
+    let total = Mutex::new((Summary::default(), carried, log_times(before.ledger)));
+    let tasks = tasks(sources, cut.task);
+    tasks.par_iter().try_for_each(|task| -> Result<(), Error> {
+        let mut writer = sink.task().map_err(Error::Sink)?;
+        let done = shared.task(task.clone(), &mut *writer)?;
+        writer.finish().map_err(Error::Sink)?;
+        let mut total = total
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        total.0.add(done.summary);
+        total.1.add(done.carry);
+        for (server, time) in done.times {
+            let latest = total.2.entry(server).or_insert(time);
+            *latest = (*latest).max(time);
+        }
+        Ok(())
+    })?;
+    let (mut summary, carry, times) = total
+        .into_inner()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    shared.rest(&carry, &times, sink, &mut summary)?;
+    summary.notices.sort();
+    summary.notices.dedup();
+    summary.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(summary)
+}
+
+/// Consecutive sources for one thread each.
+fn tasks(sources: &[Source], limit: u64) -> Vec<Range<usize>> {
+    let total: u64 = sources.iter().map(|source| source.size).sum();
+    let share = total / (rayon::current_num_threads() as u64 * 4);
+    let size = share.max(SMALL_TASK).min(limit);
+    let mut tasks = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, source) in sources.iter().enumerate() {
+        bytes += source.size;
+        if bytes >= size {
+            tasks.push(start..at + 1);
+            (start, bytes) = (at + 1, 0);
+        }
+    }
+    if start < sources.len() {
+        tasks.push(start..sources.len());
+    }
+    tasks
+}
+
+/// Places and source ids by number; rows carry the numbers.
+struct Names {
+    places: Vec<Place>,
+    place_of: Vec<u32>,
+    source_ids: Vec<String>,
+    numbers: HashMap<Place, u32>,
+}
+
+impl Names {
+    fn of(sources: &[Source]) -> Names {
+        let mut names = Names {
+            places: Vec::new(),
+            place_of: Vec::new(),
+            source_ids: Vec::new(),
+            numbers: HashMap::new(),
+        };
+        for source in sources {
+            let place = names.place(&source.place);
+            names.place_of.push(place);
+            names.source_ids.push(source.source_id.clone());
+        }
+        names
+    }
+
+    fn place(&mut self, place: &Place) -> u32 {
+        if let Some(number) = self.numbers.get(place) {
+            return *number;
+        }
+        let number = self.places.len() as u32;
+        self.places.push(place.clone());
+        self.numbers.insert(place.clone(), number);
+        number
+    }
+
+    /// Rows of an earlier batch that are wanted, with numbers of their own.
+    fn take_in(
+        &mut self,
+        batches: &[RecordBatch],
+        wanted: impl Fn(&Carried) -> bool,
+    ) -> Result<Carry, Error> {
+        let mut carry = Carry::default();
+        let mut known: HashMap<String, u32> = HashMap::new();
+        for batch in batches {
+            for row in open_rows(batch)? {
+                let mut carried = row.carried;
+                if !wanted(&carried) {
+                    continue;
+                }
+                let place = self.place(&row.place);
+                carried.source = *known.entry(row.source_id).or_insert_with_key(|id| {
+                    self.source_ids.push(id.clone());
+                    self.source_ids.len() as u32 - 1
+                });
+                carry.push(place, carried);
+            }
+        }
+        Ok(carry)
+    }
+}
+
+struct Shared<'a> {
+    sources: &'a [Source],
+    names: &'a Names,
+    keep: Keep,
+    cut: Cut,
+    batch: i64,
+    progress: Progress<'a>,
+}
+
+/// What a task leaves behind besides what went to the sink.
+#[derive(Default)]
+struct Done {
+    summary: Summary,
+    carry: Carry,
+    times: HashMap<(String, String), i64>,
+}
+
+impl Shared<'_> {
+    fn task(&self, range: Range<usize>, writer: &mut dyn TaskSink) -> Result<Done, Error> {
+        let mut emit = Emit::new(
+            self.keep,
+            self.batch,
+            &self.names.places,
+            &self.names.source_ids,
+        );
+        let mut done = Done::default();
+        let mut readings: Vec<Reading> = range
+            .clone()
+            .map(|at| Reading::new(&self.sources[at], self.names.place_of[at]))
+            .collect();
+        let mut loaded = Vec::new();
+        let mut spare = Vec::new();
+        for at in range.clone() {
+            let mut windows = match self.open(at) {
+                Ok(windows) => windows,
+                Err(error) => {
+                    readings[at - range.start].failure = Some(error.to_string());
+                    continue;
+                }
+            };
+            while let Some((offset, bytes)) = windows.next(spare.pop().unwrap_or_default()) {
+                (self.progress)(bytes.len() as u64);
+                loaded.push(Loaded {
+                    source: at,
+                    offset,
+                    bytes,
+                });
+                let size: usize = loaded.iter().map(|window| window.bytes.len()).sum();
+                if !self.keep.events || size >= self.cut.chunk {
+                    let readings = (range.start, readings.as_mut_slice());
+                    self.chunk(&loaded, readings, &mut emit, &mut done.carry, writer)?;
+                    spare.extend(loaded.drain(..).map(|window| window.bytes));
+                }
+            }
+            let (pending, result) = windows.end();
+            let reading = &mut readings[at - range.start];
+            reading.range.pending += pending;
+            if let Err(error) = result {
+                reading.failure = Some(format!("{error}; its whole lines so far were read"));
+            }
+        }
+        let state = (range.start, readings.as_mut_slice());
+        self.chunk(&loaded, state, &mut emit, &mut done.carry, writer)?;
+        self.close(&self.sources[range], readings, &mut done, writer)?;
+        done.summary.sessions += emit.count;
+        for (table, batch) in emit.finish()? {
+            writer.take(table, batch).map_err(Error::Sink)?;
+        }
+        Ok(done)
+    }
+
+    fn open(&self, at: usize) -> std::io::Result<file::Windows> {
+        let source = &self.sources[at];
+        file::Windows::open(&source.path, source.from_offset, self.cut.window)
+    }
+
+    fn chunk(
+        &self,
+        loaded: &[Loaded],
+        readings: (usize, &mut [Reading]),
+        emit: &mut Emit<'_>,
+        carry: &mut Carry,
+        writer: &mut dyn TaskSink,
+    ) -> Result<(), Error> {
+        let (keep, batch) = (self.keep, self.batch);
+        let batches = chunk::read_all(loaded, self.sources, readings, keep, batch, emit, carry)?;
+        let ready = if emit.full() {
+            emit.take()?
+        } else {
+            Vec::new()
+        };
+        for (table, batch) in batches.into_iter().chain(ready) {
+            writer.take(table, batch).map_err(Error::Sink)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the ledger of a task's sources.
+    fn close(
+        &self,
+        sources: &[Source],
+        readings: Vec<Reading>,
+        done: &mut Done,
+        writer: &mut dyn TaskSink,
+    ) -> Result<(), Error> {
+        let mut ledger = SourceColumns::new();
+        let now = now();
+        for (source, mut reading) in sources.iter().zip(readings) {
+            let left_out = reading.rejects_left_out();
+            if left_out > 0 {
+                let notice = format!("{left_out} more rejects were counted, not kept");
+                done.summary
+                    .notices
+                    .push(format!("{}: {notice}", source.path.display()));
+            }
+            let path = source.path.clone();
+            if !reading.header.columns.extra.is_empty() {
+                let names: Vec<_> = reading
+                    .header
+                    .columns
+                    .extra
+                    .iter()
+                    .map(|(_, name)| name.as_str())
+                    .collect();
+                let notice = format!("unknown fields kept in extra: {}", names.join(", "));
+                done.summary
+                    .notices
+                    .push(format!("{}: {notice}", path.display()));
+            }
+            if let Some(reason) = reading.failure {
+                done.summary.failed.push(Skipped {
+                    path,
+                    reason,
+                    error: true,
+                });
+            }
+            let range = &mut reading.range;
+            let from = range.to_offset.saturating_sub(crate::source::HEAD as u64);
+            if self.keep.open_rows {
+                let tail = file::range(&source.path, from, (range.to_offset - from) as usize);
+                range.tail_hash = tail
+                    .ok()
+                    .map(|tail| blake3::hash(&tail).to_hex().to_string());
+            }
+            if let Some(last) = range.last {
+                let server = (
+                    source.place.organization.clone(),
+                    source.place.server.clone(),
+                );
+                let latest = done.times.entry(server).or_insert(last);
+                *latest = (*latest).max(last);
+            }
+            done.summary.count(range);
+            ledger.push(source, range, now);
+        }
+        if ledger.len() == 0 {
+            return Ok(());
+        }
+        writer
+            .take(Table::Sources, ledger.finish(self.batch)?)
+            .map_err(Error::Sink)
+    }
+
+    /// The sessions whose rows lay in more than one piece, or are not all there.
+    fn rest(
+        &self,
+        carry: &Carry,
+        times: &HashMap<(String, String), i64>,
+        sink: &dyn Sink,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
+        let mut writer = sink.task().map_err(Error::Sink)?;
+        let mut emit = Emit::new(
+            self.keep,
+            self.batch,
+            &self.names.places,
+            &self.names.source_ids,
+        );
+        let mut open = OpenColumns::new();
+        carry.fold(|place, session, rows| {
+            if session.is_final() {
+                emit.session(session, place, false);
+                return;
+            }
+            let at = &self.names.places[place as usize];
+            let server = (at.organization.clone(), at.server.clone());
+            let parked = times
+                .get(&server)
+                .is_some_and(|latest| session.end + PATIENCE < *latest);
+            summary.open_sessions += u64::from(!parked);
+            if self.keep.open_rows {
+                for (row, carried) in rows {
+                    open.push(
+                        row,
+                        at,
+                        &self.names.source_ids[carried.source as usize],
+                        parked,
+                    );
+                }
+            } else {
+                emit.session(session, place, !parked);
+            }
+        });
+        summary.sessions += emit.count;
+        for (table, batch) in emit.finish()? {
+            writer.take(table, batch).map_err(Error::Sink)?;
+        }
+        if open.len() > 0 {
+            writer
+                .take(Table::OpenSessions, open.finish(self.batch)?)
+                .map_err(Error::Sink)?;
+        }
+        writer.finish().map_err(Error::Sink)
+    }
+}
+
+/// Folds `open_sessions` rows into `sessions`, `transactions`, `observations` and
+/// `certificates_seen` rows; `open` is set unless the rows are parked.
+///
+/// # Errors
+/// If the batches are no `open_sessions` rows.
+pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, Error> {
+    let mut names = Names::of(&[]);
+    let carry = names.take_in(batches, |_| true)?;
+    let newest = batches.iter().map(newest_batch).max().unwrap_or(0);
+    let keep = Keep {
+        events: false,
+        sessions: true,
+        all_transactions: true,
+        open_rows: false,
+    };
+    let mut emit = Emit::new(keep, newest, &names.places, &names.source_ids);
+    carry.fold(|place, session, rows| {
+        // One late row that is still waited for keeps its session open.
+        let waited_for = rows.iter().any(|(_, carried)| !carried.parked);
+        emit.session(session, place, !session.is_final() && waited_for);
+    });
+    Ok(emit.finish()?)
+}
+
+fn newest_batch(batch: &RecordBatch) -> i64 {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Int64Type;
+    let column = batch
+        .column_by_name("batch")
+        .and_then(|column| column.as_primitive_opt::<Int64Type>());
+    column.and_then(arrow::compute::max).unwrap_or(0)
+}
+
+/// Microseconds since 1970: when the ledger's rows were written.
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
