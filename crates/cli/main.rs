@@ -1,1 +1,99 @@
-fn main() {}
+//! The command line: `relaydrift check`, `ingest`, `drift`, `sql`, `generate`.
+//!
+//! stdout is data, stderr is messages. Exit code 0; 1 where a breaking change was found inside
+//! `--since`; 2 for any error. A reader of stdout that goes away is no error.
+
+mod args;
+mod check;
+mod drift;
+mod escape;
+mod generate;
+mod ingest;
+mod output;
+mod progress;
+mod source;
+mod sql;
+mod when;
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use args::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a command found, as an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done, and nothing that breaks mail.
+    Clean = 0,
+    /// 1: a breaking change inside `--since`.
+    Breaking = 1,
+    /// 2: done, but part of the input could not be read; it was named on stderr.
+    Unreadable = 2,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = escape::visible_lines(&format!("{error:#}"));
+            eprintln!("relaydrift: error: {text}");
+            ExitCode::from(Exit::Unreadable as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit> {
+    let global = cli.global;
+    let threads = global.threads()?;
+    if let Command::Generate(args) = cli.command {
+        generate::run(args)?;
+        return Ok(Exit::Clean);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        // Deep SQL is planned by recursion.
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .build()
+        .context("cannot start the worker threads")?;
+    let exit = runtime.block_on(async {
+        match cli.command {
+            Command::Check(args) => check::run(args, &global, threads).await,
+            Command::Ingest(args) => ingest::run(args, &global, threads).await,
+            Command::Drift(args) => drift::run(args, &global, threads).await,
+            Command::Sql(args) => sql::run(args, &global, threads).await,
+            Command::Generate(_) => Ok(Exit::Clean),
+        }
+    });
+    // An answer is out or an error is known: nobody waits for a thread that still reads.
+    runtime.shutdown_background();
+    exit
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_went_away_is_found_below_its_context() {
+        let error = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&anyhow::Error::from(error).context("cannot write")));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
+    }
+}

@@ -1,0 +1,274 @@
+//! What can be typed: commands, options, and the help with examples to paste.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::Format;
+use crate::when::When;
+
+/// Finds certificate and address drift of Exchange send connectors in SMTP send-protocol logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "relaydrift",
+    version,
+    about,
+    long_about = "Finds certificate and address drift of Exchange send connectors in SMTP send-protocol logs.\n\n\
+        Exchange Online relays mail of on-premises servers only while the certificate they present or the \
+        address they come from matches an inbound connector. relaydrift reads the send logs of the whole \
+        fleet and says what every connector on every server presents, when that changed, and what was \
+        refused because of it.",
+    after_help = "\
+Mail is bouncing now (550 5.7.64 TenantAttribution)?
+  relaydrift check \\\\ex01\\c$\\...\\SmtpSend \\\\ex02\\c$\\...\\SmtpSend
+  relaydrift check /logs                            # a folder per server: /logs/EX01/SmtpSend/*.LOG
+
+Years of logs, and questions:
+  relaydrift ingest /logs --lake /lake
+  relaydrift drift --lake /lake --breaking
+  relaydrift sql --lake /lake \"select * from certificate_spans\"
+
+Exit code: 0 done; 1 a breaking change inside --since (check, drift); 2 an error.",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what is wrong, from raw logs, with nothing stored
+    Check(CheckArgs),
+    /// Read logs into a lake, each line exactly once
+    Ingest(IngestArgs),
+    /// List the changes of certificates and addresses
+    Drift(DriftArgs),
+    /// Ask in SQL
+    Sql(SqlArgs),
+    /// Write a realistic fleet of logs with planted drift, and the truth about it
+    #[command(after_help = "\
+Examples:
+  relaydrift generate /tmp/fleet --servers 9 --days 14 --seed 7
+  relaydrift check /tmp/fleet
+  relaydrift generate /tmp/fleet2 --match address --seed 8      # matched by address, not by certificate")]
+    Generate(crate::generate::GenerateArgs),
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Worker threads, 1 to 512 [default: one per processor]
+    #[arg(long, global = true, value_name = "N", help_heading = "Options of every command")]
+    threads: Option<usize>,
+    /// No progress and no summary on stderr; errors only
+    #[arg(long, short, global = true, help_heading = "Options of every command")]
+    pub quiet: bool,
+    /// How stdout is written: times in UTC (RFC 3339), bytes as hex, lists of a table or CSV with ;
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = Format::Table,
+        help_heading = "Options of every command"
+    )]
+    pub format: Format,
+}
+
+impl Global {
+    /// The number of threads, which is also given to the pool that reads logs.
+    pub fn threads(&self) -> Result<usize> {
+        let threads = match self.threads {
+            Some(threads) => threads,
+            None => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
+        };
+        ensure!((1..=512).contains(&threads), "--threads {threads}: choose a number from 1 to 512");
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .context("cannot start the threads that read logs")?;
+        Ok(threads)
+    }
+}
+
+/// How log files are named: organization, server, service.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Whose logs they are")]
+pub struct NamingArgs {
+    /// Organization (forest) that the logs come from
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub organization: String,
+    /// Pattern with a group `server` (and `service`), matched against each path
+    ///
+    /// Otherwise the server is the host of a UNC path, else the nearest folder above the file that
+    /// is none of Exchange's own (SmtpSend, ProtocolLog, Hub, FrontEnd, Logs, ...).
+    #[arg(long, value_name = "REGEX")]
+    pub server_from: Option<String>,
+}
+
+/// A place to read from.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false, id = "place")]
+pub struct PlaceArgs {
+    /// A lake that `relaydrift ingest` wrote: a folder or a URL
+    #[arg(long, value_name = "URL")]
+    pub lake: Option<String>,
+    /// Raw logs: a file, folder or glob, .gz too; may be repeated
+    #[arg(long, value_name = "PATH", num_args = 1)]
+    pub logs: Vec<PathBuf>,
+}
+
+/// `relaydrift check`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  relaydrift check /logs                                      # one folder per server below /logs
+  relaydrift check \\\\ex01\\c$\\logs\\SmtpSend \\\\ex02\\c$\\logs\\SmtpSend
+  relaydrift check SEND2026100510-1.LOG --server EX03          # a single file, named by hand
+  relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
+  relaydrift check /logs --since 24h --quiet; echo $?          # 1: mail breaks since yesterday
+  relaydrift check /logs --format json > report.json
+
+Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC."
+)]
+pub struct CheckArgs {
+    /// Send logs: files, folders, globs, .gz too
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Changes before this are history: shown, but no cause for exit code 1 (2026-10-05, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// What "now" is [default: time of the latest row in the logs]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// Server of every file given
+    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    pub server: Option<String>,
+}
+
+/// `relaydrift ingest`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  relaydrift ingest /logs --lake /lake                        # again later: only what is new is read
+  relaydrift ingest '/archive/2025-*/**/*.LOG.gz' --lake /lake
+  relaydrift ingest /logs/forest2 --lake /lake --organization forest2
+  relaydrift ingest /logs --lake /lake --format json | jq .rows
+
+The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift."
+)]
+pub struct IngestArgs {
+    /// Send logs: files, folders, globs, .gz too
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The lake: a folder, created where there is none
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// Server of every file given
+    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    pub server: Option<String>,
+}
+
+/// `relaydrift drift`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  relaydrift drift --lake /lake --since 7d
+  relaydrift drift --logs /logs --breaking
+  relaydrift drift --lake /lake --connector 'Outbound to Office 365' --server EX03
+  relaydrift drift --lake /lake --since 2026-10-01 --until 2026-10-08 --format csv > october.csv
+
+All of the input is read; the options choose among the findings. One finding per line, oldest first.
+severity: critical (no server of the connector gets through), high (refused), medium (at risk), info."
+)]
+pub struct DriftArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Findings from this time on (2026-10-05, 2026-10-05T10:00:00Z, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// Findings before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// What "now" is for 7d and 24h [default: time of the latest row in the data]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
+    /// Findings of this connector (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub connector: Option<String>,
+    /// Findings of this server (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// Only findings that broke mail
+    #[arg(long)]
+    pub breaking: bool,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift sql`
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  relaydrift sql --lake /lake \"select connector_id, server, thumbprint, first_seen, last_seen from certificate_spans\"
+  relaydrift sql --logs /logs --format csv \"select found_at, server, text, refused from refusals\" > refused.csv
+  relaydrift sql --lake /lake \"select server, count(*) from sessions where tls_error is not null group by server\"
+  relaydrift sql --lake /lake \"show tables\"
+
+Tables: events, sessions, transactions, observations, certificates_seen, rejects, sources.
+Views: connectors, certificate_spans, egress_spans, drift, refusals, coverage and more: \"show tables\".
+Read only: nothing can be written, created or set."
+)]
+pub struct SqlArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// One SQL query
+    pub query: Option<String>,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// Server of every log given
+    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    pub server: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("relaydrift"), "{} has no example", command.get_name());
+        }
+    }
+}
