@@ -26,6 +26,9 @@ mod session;
 mod source;
 mod views;
 
+#[cfg(test)]
+mod tests;
+
 pub use session::{session_context, session_state};
 pub use source::Source;
 pub use views::{View, views};

@@ -38,8 +38,26 @@ macro_rules! list {
 
 /// In the order of names; a test holds it against the folder.
 const VIEWS: &[View] = list![
+    certificate_changes,
+    certificate_drift,
+    certificate_facts,
+    certificate_spans,
+    changes,
+    cloud_hours,
+    connectors,
+    coverage,
+    drift,
+    egress_changes,
+    egress_drift,
+    egress_spans,
+    episodes,
+    findings,
     observed,
+    proved_relays,
+    refusals,
     spans,
+    uses,
+    verdicts,
 ];
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Functions for what SQL has no word for, one file each.
 
+mod dn_equal;
 mod egress_network;
 mod scalar;
 
@@ -8,7 +9,7 @@ use datafusion::prelude::SessionContext;
 
 /// Every scalar function, by name.
 pub fn scalar_functions() -> Vec<ScalarUDF> {
-    vec![egress_network::udf()]
+    vec![dn_equal::udf(), egress_network::udf()]
 }
 
 /// Registers every function.

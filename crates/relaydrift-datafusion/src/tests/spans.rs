@@ -1,0 +1,1 @@
+//! Spans against their slow twin.
