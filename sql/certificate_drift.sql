@@ -1,6 +1,6 @@
 -- One finding about the certificate that a cloud connector on a server sends:
--- its class is explained in `certificate_changes`, its severity in `findings`. Columns as in `drift`.
--- Grain: key. Reads: findings.
+-- its class is explained in `certificate_changes`, all else in `drift`.
+-- Grain: key. Reads: drift.
 select
     found_at,
     kind,
@@ -19,5 +19,5 @@ select
     session_id,
     detail,
     key
-from findings
+from drift
 where kind = 'certificate'

@@ -51,7 +51,6 @@ const VIEWS: &[View] = list![
     egress_drift,
     egress_spans,
     episodes,
-    findings,
     observed,
     proved_relays,
     refusals,
