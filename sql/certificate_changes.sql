@@ -107,7 +107,7 @@ select
         end,
         case
             when class <> 'flapping' and new_not_after is not null
-                then concat(', valid until ', to_char(new_not_after, '%Y-%m-%d'))
+                then concat('; valid until ', to_char(new_not_after, '%Y-%m-%d'))
             else ''
         end
     ) as detail

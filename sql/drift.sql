@@ -66,8 +66,8 @@ fleet as (
             )
         ) as change,
         coalesce(
-            max(cloud_hours.last_refused) - greatest(min(cloud_hours.first_refused), changed.first_seen)
-            >= interval '15 minutes',
+            max(cloud_hours.last_refused)
+            >= greatest(min(cloud_hours.first_refused), changed.first_seen) + interval '15 minutes',
             false
         ) as server_refused
     from changed

@@ -11,7 +11,7 @@ select
         when flapping then 'flapping'
         when
             family <> before_family
-            and coalesce(first_seen - family_seen > interval '14 days', true)
+            and coalesce(first_seen > family_seen + interval '14 days', true)
             then 'family_changed'
         else 'moved'
     end as class,
@@ -31,7 +31,7 @@ select
         )
         when
             family <> before_family
-            and coalesce(first_seen - family_seen > interval '14 days', true)
+            and coalesce(first_seen > family_seen + interval '14 days', true)
             then concat('Exchange Online sees ', after, ' (', family, ') where it saw only ', before_family, ' before')
         else concat('Exchange Online sees ', after, ' instead of ', before, ', in ', use_sessions, ' sessions so far')
     end as detail
@@ -43,6 +43,6 @@ where
         or (
             first_seen = use_first_seen
             and not in_opening_set
-            and (use_sessions >= 20 or use_last_seen - use_first_seen >= interval '1 hour')
+            and (use_sessions >= 20 or use_last_seen >= use_first_seen + interval '1 hour')
         )
     )

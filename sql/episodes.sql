@@ -51,7 +51,7 @@ flapping as (
                 partition by organization, connector_id, server, kind
                 order by first_seen
                 range between current row and unbounded following
-            ) - first_seen <= interval '24 hours',
+            ) <= first_seen + interval '24 hours',
             false
         ) as flaps
     from counted
@@ -77,7 +77,7 @@ starts as (
         case
             when flaps
                 and lag(flaps) over by_change
-                and first_seen - lag(first_seen) over by_change <= interval '24 hours'
+                and first_seen <= lag(first_seen) over by_change + interval '24 hours'
                 then 0
             else 1
         end as begins

@@ -49,7 +49,7 @@ cuts as (
         at,
         point,
         case
-            when at - lag(at) over own > interval '1 hour'
+            when at > lag(at) over own + interval '1 hour'
                 and points_before > lag(points_until) over own
                 then 1
             else 0

@@ -41,7 +41,7 @@ numbered as (
         previous_seen,
         place_start + interval '24 hours' as opening_end,
         sum(
-            case when kind = 'egress' and first_seen - previous_seen <= interval '14 days' then 0 else 1 end
+            case when kind = 'egress' and first_seen <= previous_seen + interval '14 days' then 0 else 1 end
         ) over (
             partition by organization, connector_id, server, kind, compared order by first_seen
         ) as use_number
