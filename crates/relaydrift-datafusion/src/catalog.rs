@@ -1,0 +1,114 @@
+//! The default schema: our tables and views by name, each opened when it is asked for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::datasource::{TableType, ViewTable};
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionContext;
+use relaydrift_ingest::Table;
+
+use crate::source::Source;
+use crate::views::{View, view};
+
+/// A way to the session's state that does not keep the session alive: the state holds the catalog
+/// that holds this schema.
+type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
+
+/// The tables of a [`Source`] and the views, in front of the schema of the host.
+pub(crate) struct Schema {
+    source: Source,
+    host: Arc<dyn SchemaProvider>,
+    state: State,
+}
+
+impl Schema {
+    /// Puts the tables of `source` and the views in front of `host`.
+    pub(crate) fn new(source: Source, host: Arc<dyn SchemaProvider>, ctx: &SessionContext) -> Self {
+        let weak = ctx.state_weak_ref();
+        let state = move || weak.upgrade().map(|state| state.read().clone());
+        Schema { source, host, state: Box::new(state) }
+    }
+
+    fn owned(&self, name: &str) -> Option<Table> {
+        Table::ALL
+            .into_iter()
+            .find(|table| table.name() == name)
+            .filter(|table| self.source.has(*table))
+    }
+
+    async fn plan(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
+        let Some(state) = (self.state)() else {
+            return plan_err!("the session of view {} is gone", view.name);
+        };
+        let plan = state.create_logical_plan(view.sql).await?;
+        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
+    }
+}
+
+/// The schema underneath, where `schema` is one of ours.
+pub(crate) fn host_of(schema: Arc<dyn SchemaProvider>) -> Arc<dyn SchemaProvider> {
+    match schema.downcast_ref::<Schema>() {
+        Some(ours) => ours.host.clone(),
+        None => schema,
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Schema {
+    fn table_names(&self) -> Vec<String> {
+        let tables = Table::ALL.into_iter().filter(|table| self.source.has(*table));
+        let mut names: Vec<String> = tables.map(|table| table.name().to_string()).collect();
+        names.extend(crate::views::views().iter().map(|view| view.name.to_string()));
+        names.extend(self.host.table_names().into_iter().filter(|name| view(name).is_none()));
+        names
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(table) = self.owned(name) {
+            return self.source.open(table).await;
+        }
+        if let Some(view) = view(name) {
+            return self.plan(view).await.map(Some);
+        }
+        self.host.table(name).await
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        if self.owned(name).is_some() {
+            return Ok(Some(TableType::Base));
+        }
+        if view(name).is_some() {
+            return Ok(Some(TableType::View));
+        }
+        self.host.table_type(name).await
+    }
+
+    fn register_table(
+        &self,
+        name: String,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.owned(&name).is_some() || view(&name).is_some() {
+            return exec_err!("{name} is a table or view of relaydrift: choose another name");
+        }
+        self.host.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        self.host.deregister_table(name)
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.owned(name).is_some() || view(name).is_some() || self.host.table_exist(name)
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema").field("source", &self.source).field("host", &self.host).finish()
+    }
+}

@@ -1,0 +1,30 @@
+//! The one place that builds a session: command line, tests and clusters get the same.
+
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+/// A session state with every built-in function, times shown in UTC and `information_schema` on.
+///
+/// `threads` is the number of partitions a plan is cut into; at least one. The functions, tables
+/// and views of this crate come with [`register_all`](crate::register_all).
+pub fn session_state(threads: usize) -> SessionState {
+    SessionStateBuilder::new().with_config(config(threads)).with_default_features().build()
+}
+
+/// A context over [`session_state`].
+pub fn session_context(threads: usize) -> SessionContext {
+    SessionContext::new_with_state(session_state(threads))
+}
+
+fn config(threads: usize) -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_information_schema(true)
+        .with_batch_size(8192)
+        .with_target_partitions(threads.max(1));
+    let options = config.options_mut();
+    options.execution.time_zone = Some("UTC".into());
+    options.execution.parquet.pushdown_filters = true;
+    // The filter's cost decides its place, not the order in which a person wrote it.
+    options.execution.parquet.reorder_filters = true;
+    config
+}

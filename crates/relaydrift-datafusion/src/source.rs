@@ -1,0 +1,51 @@
+//! Where the tables come from.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::Result;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
+use relaydrift_ingest::Table;
+
+/// Where the tables come from.
+#[derive(Clone)]
+pub enum Source {
+    /// Batches in memory, each with the schema of its table; a table left out has no rows.
+    Batches(Arc<HashMap<Table, Vec<RecordBatch>>>),
+    /// No tables: functions and views only; the host may register tables of these names itself.
+    None,
+}
+
+impl Source {
+    /// Whether the source provides `table`.
+    pub(crate) fn has(&self, _table: Table) -> bool {
+        !matches!(self, Source::None)
+    }
+
+    /// Opens one table; [`Source::has`] was true for it.
+    pub(crate) async fn open(&self, table: Table) -> Result<Option<Arc<dyn TableProvider>>> {
+        match self {
+            Source::Batches(tables) => {
+                let batches = tables.get(&table).cloned().unwrap_or_default();
+                Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![batches])?)))
+            }
+            Source::None => Ok(None),
+        }
+    }
+
+    /// Functions that belong to the source.
+    pub(crate) fn register_functions(&self, _ctx: &SessionContext) {}
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Source::Batches(_) => "Batches",
+            Source::None => "None",
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of the whole crate: SQL files, the span property, the host's side.
+
+mod host;
+mod slt;
+mod spans;

@@ -1,0 +1,96 @@
+-- One hour of one server and service: `logs` where rows were written in it, `quiet` where it lies between the first
+-- and the last row of one file, else `no logs`. Hours run from the first to the last hour of the organization's data.
+-- Grain: organization, server, service, hour. Reads: observations, sources.
+with logged as (
+    select
+        organization,
+        server,
+        service,
+        hour,
+        sum(rows) as rows
+    from observations
+    where kind = 'rows'
+    group by organization, server, service, hour
+),
+
+bounds as (
+    select
+        organization,
+        min(hour) as first_hour,
+        max(hour) as last_hour
+    from logged
+    group by organization
+),
+
+grid as (
+    select
+        places.organization,
+        places.server,
+        places.service,
+        unnest(generate_series(bounds.first_hour, bounds.last_hour, interval '1 hour')) as hour
+    from (select distinct organization, server, service from logged) as places
+    inner join bounds on places.organization = bounds.organization
+),
+
+files as (
+    select
+        organization,
+        server,
+        service,
+        source_id,
+        min(first_time) as first_time,
+        max(last_time) as last_time
+    from sources
+    group by organization, server, service, source_id
+),
+
+covered as (
+    select distinct
+        organization,
+        server,
+        service,
+        hour
+    from (
+        select
+            files.organization,
+            files.server,
+            files.service,
+            unnest(
+                generate_series(
+                    date_trunc('hour', greatest(files.first_time, bounds.first_hour)),
+                    date_trunc('hour', least(files.last_time, bounds.last_hour)),
+                    interval '1 hour'
+                )
+            ) as hour
+        from files
+        inner join bounds on files.organization = bounds.organization
+        where
+            files.first_time is not null
+            and files.last_time is not null
+            and files.first_time < bounds.last_hour + interval '1 hour'
+            and files.last_time >= bounds.first_hour
+    )
+)
+
+select
+    grid.organization,
+    grid.server,
+    grid.service,
+    grid.hour,
+    case
+        when logged.rows > 0 then 'logs'
+        when covered.hour is not null then 'quiet'
+        else 'no logs'
+    end as state,
+    coalesce(logged.rows, 0) as rows
+from grid
+left join logged
+    on grid.organization = logged.organization
+    and grid.server = logged.server
+    and grid.service = logged.service
+    and grid.hour = logged.hour
+left join covered
+    on grid.organization = covered.organization
+    and grid.server = covered.server
+    and grid.service = covered.service
+    and grid.hour = covered.hour

@@ -1,0 +1,50 @@
+-- One value that a connector showed on a server in one hour: `observations` with services and batches summed.
+-- `compared` is what decides whether two values are the same: the value itself, for egress addresses
+-- the address of IPv4 and the /64 network of IPv6.
+-- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations.
+select
+    organization,
+    connector_id,
+    server,
+    kind,
+    compared,
+    hour,
+    first_value(value order by first_seen, first_session_id, value) as value,
+    min(first_seen) as first_seen,
+    max(last_seen) as last_seen,
+    sum(sessions) as sessions,
+    sum(rows) as rows,
+    sum(accepted) as accepted,
+    sum(refused) as refused,
+    min(first_accepted) as first_accepted,
+    max(last_accepted) as last_accepted,
+    min(first_refused) as first_refused,
+    max(last_refused) as last_refused,
+    first_value(first_session_id order by first_seen, first_session_id, value) as first_session_id,
+    first_value(first_source_id order by first_seen, first_session_id, value) as first_source_id,
+    first_value(first_line order by first_seen, first_session_id, value) as first_line
+from (
+    select
+        organization,
+        connector_id,
+        server,
+        kind,
+        case when kind = 'egress' then egress_network(value) else value end as compared,
+        hour,
+        value,
+        first_seen,
+        last_seen,
+        sessions,
+        rows,
+        accepted,
+        refused,
+        first_accepted,
+        last_accepted,
+        first_refused,
+        last_refused,
+        first_session_id,
+        first_source_id,
+        first_line
+    from observations
+)
+group by organization, connector_id, server, kind, compared, hour
