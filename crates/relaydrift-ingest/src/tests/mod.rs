@@ -12,6 +12,8 @@ use proptest::prelude::*;
 
 use crate::*;
 
+mod bad_input;
+
 /// Keeps every batch, as a lake does.
 #[derive(Default)]
 struct Memory(Mutex<Vec<(Table, RecordBatch)>>);
