@@ -8,6 +8,7 @@ use deltalake_core::kernel::transaction::{
 use deltalake_core::kernel::{Action, Add, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::future::try_join_all;
 use relaydrift_ingest::Table;
 
 use crate::prepared::Prepared;
@@ -29,17 +30,22 @@ pub(crate) async fn recover(lake: &Lake) -> Result<i64, Error> {
     Ok(newest)
 }
 
-/// Gives every table its files of the batch, `sources` last.
+/// Gives every table its files of the batch, `sources` after all others.
 pub(crate) async fn apply(lake: &Lake, prepared: &Prepared) -> Result<Committed, Error> {
-    let mut versions = BTreeMap::new();
-    for table in Table::ALL {
-        // `sources` says that the batch is there, even if it has no file of it.
-        if prepared.files(table).is_empty() && table != Table::Sources {
-            continue;
-        }
-        versions.insert(table, apply_to(lake, table, prepared).await?);
-    }
-    Ok(Committed { batch: prepared.batch, versions })
+    let with_files = |table: &Table| *table != Table::Sources && !prepared.files(*table).is_empty();
+    let others = Table::ALL.into_iter().filter(with_files);
+    let applied = others.map(async |table| {
+        let version = apply_to(lake, table, prepared).await?;
+        Ok::<_, Error>((table, version))
+    });
+    let mut versions: BTreeMap<_, _> = try_join_all(applied).await?.into_iter().collect();
+    // It says that the batch is there, even if the batch has no row of it.
+    let version = apply_to(lake, Table::Sources, prepared).await?;
+    versions.insert(Table::Sources, version);
+    Ok(Committed {
+        batch: prepared.batch,
+        versions,
+    })
 }
 
 /// The version of the table that holds the batch. The library does not refuse a repeated
@@ -53,7 +59,9 @@ pub(crate) async fn apply_to(lake: &Lake, table: Table, prepared: &Prepared) -> 
             None => lake.create_table(table).await?,
         };
         if applied(&delta, table).await? >= prepared.batch {
-            return delta.version().ok_or(Error::delta(table)(DeltaTableError::NotInitialized));
+            return delta
+                .version()
+                .ok_or(Error::delta(table)(DeltaTableError::NotInitialized));
         }
         // An error says nothing about whether the commit was done: only the table does.
         match (append(&delta, table, prepared).await, failure.take()) {
@@ -63,17 +71,25 @@ pub(crate) async fn apply_to(lake: &Lake, table: Table, prepared: &Prepared) -> 
             (Err(error), Some(_)) => return Err(Error::delta(table)(error)),
         }
     }
-    Err(Error::Busy { table: table.name() })
+    Err(Error::Busy {
+        table: table.name(),
+    })
 }
 
 /// The newest batch in a table, 0 if none.
 pub(crate) async fn applied(delta: &DeltaTable, table: Table) -> Result<i64, Error> {
     let state = delta.snapshot().map_err(Error::delta(table))?;
-    let newest = state.transaction_version(&delta.log_store(), APPLICATION).await;
+    let newest = state
+        .transaction_version(&delta.log_store(), APPLICATION)
+        .await;
     Ok(newest.map_err(Error::delta(table))?.unwrap_or(0))
 }
 
-async fn append(delta: &DeltaTable, table: Table, prepared: &Prepared) -> Result<u64, DeltaTableError> {
+async fn append(
+    delta: &DeltaTable,
+    table: Table,
+    prepared: &Prepared,
+) -> Result<u64, DeltaTableError> {
     let mut actions = Vec::new();
     for file in prepared.files(table) {
         actions.push(Action::Add(Add {
@@ -88,7 +104,11 @@ async fn append(delta: &DeltaTable, table: Table, prepared: &Prepared) -> Result
     let properties = CommitProperties::default()
         .with_application_transaction(Transaction::new(APPLICATION, prepared.batch))
         .with_cleanup_expired_logs(Some(false));
-    let append = DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None };
+    let append = DeltaOperation::Write {
+        mode: SaveMode::Append,
+        partition_by: None,
+        predicate: None,
+    };
     let state: &dyn TableReference = delta.snapshot()?;
     let done = CommitBuilder::from(properties)
         .with_actions(actions)
@@ -102,7 +122,8 @@ fn is_conflict(error: &DeltaTableError) -> bool {
         error,
         DeltaTableError::VersionAlreadyExists(_)
             | DeltaTableError::Transaction {
-                source: TransactionError::CommitConflict(_) | TransactionError::MaxCommitAttempts(_)
+                source: TransactionError::CommitConflict(_)
+                    | TransactionError::MaxCommitAttempts(_)
             }
     )
 }

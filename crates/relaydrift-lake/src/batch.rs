@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not, prep_null_mask_filter};
 use object_store::PutMode;
 use relaydrift_ingest::{Sink, SinkError, Summary, Table, TaskSink};
@@ -65,7 +65,9 @@ impl Lake {
             next: AtomicU64::new(0),
             files: Mutex::default(),
         };
-        Ok(Batch { shared: Arc::new(shared) })
+        Ok(Batch {
+            shared: Arc::new(shared),
+        })
     }
 }
 
@@ -77,7 +79,9 @@ impl Batch {
 
     /// Where its columns go.
     pub fn sink(&self) -> BatchSink {
-        BatchSink { shared: self.shared.clone() }
+        BatchSink {
+            shared: self.shared.clone(),
+        }
     }
 
     /// True if no finished task wrote any row of that table.
@@ -99,13 +103,18 @@ impl Batch {
     /// The decision alone.
     pub(crate) async fn prepare(&self, summary: &Summary) -> Result<Prepared, Error> {
         let tables = self.shared.files();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let prepared = Prepared {
             batch: self.shared.batch,
             attempt: self.shared.attempt.clone(),
             prepared_at: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
             counts: summary.into(),
-            tables: tables.into_iter().map(|(table, files)| (table.name().to_owned(), files)).collect(),
+            tables: tables
+                .into_iter()
+                .map(|(table, files)| (table.name().to_owned(), files))
+                .collect(),
         };
         prepared.commit(&self.shared.lake).await?;
         Ok(prepared)
@@ -115,7 +124,11 @@ impl Batch {
 impl Shared {
     /// In the order of their names.
     fn files(&self) -> BTreeMap<Table, Vec<PreparedFile>> {
-        let mut files = self.files.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let mut files = self
+            .files
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone();
         for files in files.values_mut() {
             files.sort_by(|a, b| a.path.cmp(&b.path));
         }
@@ -129,7 +142,10 @@ impl Shared {
             return Ok(());
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let name = format!("part-{:020}-{}-{number:05}.parquet", self.batch, self.attempt);
+        let name = format!(
+            "part-{:020}-{}-{number:05}.parquet",
+            self.batch, self.attempt
+        );
         let path = self.lake.path(&[table.name(), &name]);
         let file = PreparedFile {
             path: name,
@@ -140,7 +156,10 @@ impl Shared {
         let store = self.lake.store();
         let put = store.put_opts(&path, encoded.bytes.into(), PutMode::Create.into());
         self.runtime.block_on(put).map_err(Error::store(&path))?;
-        let mut files = self.files.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut files = self
+            .files
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         files.entry(table).or_default().push(file);
         Ok(())
     }
@@ -148,7 +167,10 @@ impl Shared {
 
 impl Sink for BatchSink {
     fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError> {
-        Ok(Box::new(Task { shared: &self.shared, encoders: HashMap::new() }))
+        Ok(Box::new(Task {
+            shared: &self.shared,
+            encoders: HashMap::new(),
+        }))
     }
 }
 
@@ -180,7 +202,9 @@ impl Task<'_> {
 impl TaskSink for Task<'_> {
     fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError> {
         let parked = match table {
-            Table::OpenSessions => batch.column_by_name("parked").and_then(|column| column.as_boolean_opt()),
+            Table::OpenSessions => batch
+                .column_by_name("parked")
+                .and_then(|column| column.as_boolean_opt()),
             _ => None,
         };
         let Some(parked) = parked.map(is_true) else {
@@ -203,13 +227,19 @@ impl TaskSink for Task<'_> {
 
 /// Null is not true.
 pub(crate) fn is_true(values: &BooleanArray) -> BooleanArray {
-    prep_null_mask_filter(values)
+    if values.null_count() == 0 {
+        values.clone()
+    } else {
+        prep_null_mask_filter(values)
+    }
 }
 
 /// An id that no other attempt has: 32 hex digits of time, process and the system's randomness.
 fn attempt() -> String {
     let mut hasher = blake3::Hasher::new();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     hasher.update(&now.as_nanos().to_le_bytes());
     hasher.update(&std::process::id().to_le_bytes());
     for _ in 0..2 {

@@ -41,10 +41,16 @@ impl Encoder {
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let schema = self.table.schema();
         if batch.schema_ref().fields() != schema.fields() {
-            let source = arrow::error::ArrowError::SchemaError(format!("got {}", batch.schema_ref()));
-            return Err(Error::Columns { table: self.table.name(), source });
+            let source =
+                arrow::error::ArrowError::SchemaError(format!("got {}", batch.schema_ref()));
+            return Err(Error::Columns {
+                table: self.table.name(),
+                source,
+            });
         }
-        self.writer.write(batch).map_err(Error::parquet(self.table))?;
+        self.writer
+            .write(batch)
+            .map_err(Error::parquet(self.table))?;
         if self.table == Table::Events {
             self.writer.flush().map_err(Error::parquet(self.table))?;
         }
@@ -58,8 +64,10 @@ impl Encoder {
     pub(crate) fn finish(mut self) -> Result<Encoded, Error> {
         let footer = self.writer.finish().map_err(Error::parquet(self.table))?;
         let stats = Stats::of(self.table, &footer);
-        let bytes = self.writer.into_inner().map_err(Error::parquet(self.table))?;
-        Ok(Encoded { bytes, stats })
+        Ok(Encoded {
+            bytes: std::mem::take(self.writer.inner_mut()),
+            stats,
+        })
     }
 }
 

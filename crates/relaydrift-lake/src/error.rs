@@ -111,18 +111,29 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn delta(table: Table) -> impl FnOnce(DeltaTableError) -> Error {
-        move |source| Error::Delta { table: table.name(), source: Box::new(source) }
+        move |source| Error::Delta {
+            table: table.name(),
+            source: Box::new(source),
+        }
     }
 
     pub(crate) fn parquet(table: Table) -> impl FnOnce(parquet::errors::ParquetError) -> Error {
-        move |source| Error::Parquet { table: table.name(), source }
+        move |source| Error::Parquet {
+            table: table.name(),
+            source,
+        }
     }
 
     pub(crate) fn columns(table: Table) -> impl FnOnce(arrow::error::ArrowError) -> Error {
-        move |source| Error::Columns { table: table.name(), source }
+        move |source| Error::Columns {
+            table: table.name(),
+            source,
+        }
     }
 
-    pub(crate) fn store(path: &object_store::path::Path) -> impl FnOnce(object_store::Error) -> Error {
+    pub(crate) fn store(
+        path: &object_store::path::Path,
+    ) -> impl FnOnce(object_store::Error) -> Error {
         let path = path.to_string();
         move |source| Error::Store { path, source }
     }

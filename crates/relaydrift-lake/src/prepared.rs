@@ -69,11 +69,16 @@ impl Prepared {
         let Some(json) = store::read(&*lake.store(), &path).await? else {
             return Ok(None);
         };
-        let prepared: Prepared =
-            serde_json::from_slice(&json).map_err(|source| Error::Json { path: path.to_string(), source })?;
+        let prepared: Prepared = serde_json::from_slice(&json).map_err(|source| Error::Json {
+            path: path.to_string(),
+            source,
+        })?;
         let known = |name: &&String| Table::ALL.iter().any(|table| table.name() == **name);
         match prepared.tables.keys().find(|name| !known(name)) {
-            Some(table) => Err(Error::UnknownTable { path: path.to_string(), table: table.clone() }),
+            Some(table) => Err(Error::UnknownTable {
+                path: path.to_string(),
+                table: table.clone(),
+            }),
             None => Ok(Some(prepared)),
         }
     }
@@ -84,9 +89,15 @@ impl Prepared {
     /// [`Error::LostBatch`] if another attempt has the number.
     pub(crate) async fn commit(&self, lake: &Lake) -> Result<(), Error> {
         let path = Self::path(lake, self.batch);
-        let json =
-            serde_json::to_vec(self).map_err(|source| Error::Json { path: path.to_string(), source })?;
-        let Err(error) = lake.store().put_opts(&path, json.into(), PutMode::Create.into()).await else {
+        let json = serde_json::to_vec(self).map_err(|source| Error::Json {
+            path: path.to_string(),
+            source,
+        })?;
+        let Err(error) = lake
+            .store()
+            .put_opts(&path, json.into(), PutMode::Create.into())
+            .await
+        else {
             return Ok(());
         };
         // A store that retries a write it had done already says that the name is taken, and an

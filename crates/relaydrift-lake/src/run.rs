@@ -18,7 +18,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { batch_bytes: 4 << 30, cut: Cut::default() }
+        Options {
+            batch_bytes: 4 << 30,
+            cut: Cut::default(),
+        }
     }
 }
 
@@ -56,34 +59,61 @@ pub async fn ingest(
         }
         let (sink, number, progress) = (batch.sink(), batch.number(), progress.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let before = Before { carried: &carried, ledger: &ledger };
-            let keep = Keep { events: true, sessions: true, all_transactions: true, open_rows: true };
-            relaydrift_ingest::read(&sources, before, keep, options.cut, number, &sink, &*progress)
+            let before = Before {
+                carried: &carried,
+                ledger: &ledger,
+            };
+            let keep = Keep {
+                events: true,
+                sessions: true,
+                all_transactions: true,
+                open_rows: true,
+            };
+            relaydrift_ingest::read(
+                &sources,
+                before,
+                keep,
+                options.cut,
+                number,
+                &sink,
+                &*progress,
+            )
         });
         let summary = read.await??;
-        // Logs that could not be read, or hold no whole line yet.
-        if batch.is_empty(Table::Sources) {
-            outcome.summary.add(summary);
-            from = to;
-            continue;
-        }
-        match batch.commit(&summary).await {
-            Ok(committed) => {
-                outcome.batches.push(committed);
-                outcome.summary.add(summary);
-                from = to;
+        // No row where no log could be read or held a whole new line.
+        if !batch.is_empty(Table::Sources) {
+            match batch.commit(&summary).await {
+                Ok(committed) => outcome.batches.push(committed),
+                // The same logs again, as far as the other run's ledger leaves them.
+                Err(Error::LostBatch { .. }) => continue,
+                Err(error) => return Err(error),
             }
-            // The other run's ledger may hold any of our logs.
-            Err(Error::LostBatch { .. }) => from = 0,
-            Err(error) => return Err(error),
         }
+        outcome.add(summary);
+        from = to;
     }
     Ok(outcome)
 }
 
+impl Outcome {
+    fn add(&mut self, batch: Summary) {
+        // Every batch counts all that are open after it.
+        self.summary.open_sessions = 0;
+        self.summary.add(batch);
+    }
+}
+
 /// The next sources that are new, as many as fit into a batch, and where the ones after them begin.
-fn next(sources: &[Source], from: usize, ledger: &[RecordBatch], limit: u64) -> (Vec<Source>, usize) {
-    let rest = Plan { sources: sources[from..].to_vec(), skipped: Vec::new() };
+fn next(
+    sources: &[Source],
+    from: usize,
+    ledger: &[RecordBatch],
+    limit: u64,
+) -> (Vec<Source>, usize) {
+    let rest = Plan {
+        sources: sources[from..].to_vec(),
+        skipped: Vec::new(),
+    };
     let mut new = rest.resume(ledger).sources;
     let mut bytes = 0;
     let fitting = new.iter().position(|source| {
@@ -96,13 +126,22 @@ fn next(sources: &[Source], from: usize, ledger: &[RecordBatch], limit: u64) -> 
     // A log that is too large alone is a batch alone.
     new.truncate(fitting.max(1));
     let last = new.last().map(|source| &source.path);
-    let at = sources.iter().rposition(|source| Some(&source.path) == last);
+    let at = sources
+        .iter()
+        .rposition(|source| Some(&source.path) == last);
     (new, at.map_or(sources.len(), |at| at + 1))
 }
 
 /// About how many bytes will be read; gzip makes about a tenth of a log.
 fn input_bytes(source: &Source) -> u64 {
-    let gzipped = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
-    let bytes = if gzipped { source.size.saturating_mul(10) } else { source.size };
+    let gzipped = source
+        .path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    let bytes = if gzipped {
+        source.size.saturating_mul(10)
+    } else {
+        source.size
+    };
     bytes.saturating_sub(source.from_offset)
 }

@@ -51,7 +51,9 @@ pub struct DataFile {
 impl TableFiles {
     /// Where a file lies in [`Lake::store`].
     pub fn location(&self, file: &DataFile) -> Path {
-        file.path.split('/').fold(self.prefix.clone(), |path, name| path.join(name))
+        file.path
+            .split('/')
+            .fold(self.prefix.clone(), |path, name| path.join(name))
     }
 
     /// True if all rows of a file count. Only files that another program merged can hold rows that
@@ -59,7 +61,9 @@ impl TableFiles {
     pub fn is_whole(&self, file: &DataFile) -> bool {
         let older = file.batch_max.is_some_and(|batch| batch <= self.batch);
         match self.table {
-            Table::OpenSessions => older && (file.batch_min == Some(self.batch) || file.parked() == Some(true)),
+            Table::OpenSessions => {
+                older && (file.batch_min == Some(self.batch) || file.parked() == Some(true))
+            }
             _ => older,
         }
     }
@@ -83,7 +87,14 @@ impl DataFile {
             _ => None,
         };
         let (batch_min, batch_max) = (batch(|column| &column.min), batch(|column| &column.max));
-        DataFile { path, size, rows: stats.map(|stats| stats.num_records), batch_min, batch_max, columns }
+        DataFile {
+            path,
+            size,
+            rows: stats.map(|stats| stats.num_records),
+            batch_min,
+            batch_max,
+            columns,
+        }
     }
 
     /// False if no row of the file counts.
@@ -124,7 +135,14 @@ impl Lake {
         let mut files = self.all_files(table).await?;
         files.retain(|file| file.counts(table, batch));
         let (root, prefix) = (self.table_url(table), self.path(&[table.name()]));
-        Ok(TableFiles { table, schema, batch, root, prefix, files })
+        Ok(TableFiles {
+            table,
+            schema,
+            batch,
+            root,
+            prefix,
+            files,
+        })
     }
 
     /// The files of a table, whether their batch counts yet or not.
@@ -136,13 +154,21 @@ impl Lake {
         let state = delta.snapshot().map_err(Error::delta(table))?;
         let mut files = Vec::new();
         for file in state.log_data().iter() {
-            let stats = file.stats().map(|json| serde_json::from_str::<Stats>(&json)).transpose();
+            let stats = file
+                .stats()
+                .map(|json| serde_json::from_str::<Stats>(&json))
+                .transpose();
             let stats = stats.map_err(|source| {
                 let path = format!("{}{}: stats", self.table_url(table), file.path());
                 Error::Json { path, source }
             })?;
             let size = u64::try_from(file.size()).unwrap_or(0);
-            files.push(DataFile::new(file.path().into_owned(), size, stats.as_ref(), &schema));
+            files.push(DataFile::new(
+                file.path().into_owned(),
+                size,
+                stats.as_ref(),
+                &schema,
+            ));
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
@@ -158,7 +184,10 @@ impl Lake {
         for file in &files.files {
             let path = files.location(file);
             let Some(bytes) = store::read(&*self.store(), &path).await? else {
-                let source = object_store::Error::NotFound { path: path.to_string(), source: "gone".into() };
+                let source = object_store::Error::NotFound {
+                    path: path.to_string(),
+                    source: "gone".into(),
+                };
                 return Err(Error::store(&path)(source));
             };
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
@@ -167,8 +196,16 @@ impl Lake {
             for batch in reader {
                 // Without the Arrow schema in the file, the types are Parquet's reading of it.
                 let batch = batch
-                    .and_then(|batch| RecordBatch::try_new(files.schema.clone(), batch.columns().to_vec()))
-                    .and_then(|batch| if files.is_whole(file) { Ok(batch) } else { files.filter(&batch) })
+                    .and_then(|batch| {
+                        RecordBatch::try_new(files.schema.clone(), batch.columns().to_vec())
+                    })
+                    .and_then(|batch| {
+                        if files.is_whole(file) {
+                            Ok(batch)
+                        } else {
+                            files.filter(&batch)
+                        }
+                    })
                     .map_err(Error::columns(table))?;
                 batches.push(batch);
             }
@@ -189,9 +226,15 @@ impl TableFiles {
             Table::OpenSessions => {
                 let parked = is_true(column("parked")?.as_boolean());
                 let rows = batches.iter().zip(parked.values());
-                rows.map(|(batch, parked)| Some(batch == Some(self.batch) || parked && batch < Some(self.batch))).collect()
+                rows.map(|(batch, parked)| {
+                    Some(batch == Some(self.batch) || parked && batch < Some(self.batch))
+                })
+                .collect()
             }
-            _ => batches.iter().map(|batch| Some(batch <= Some(self.batch))).collect(),
+            _ => batches
+                .iter()
+                .map(|batch| Some(batch <= Some(self.batch)))
+                .collect(),
         };
         filter_record_batch(batch, &rows)
     }

@@ -68,21 +68,31 @@ impl Stats {
     /// From the footer of a file just written.
     pub(crate) fn of(table: Table, file: &ParquetMetaData) -> Stats {
         let rows = u64::try_from(file.file_metadata().num_rows()).unwrap_or(0);
-        let mut stats = Stats { num_records: rows, ..Stats::default() };
+        let mut stats = Stats {
+            num_records: rows,
+            ..Stats::default()
+        };
         let columns = file.file_metadata().schema_descr();
         let schema = table.schema();
         for (at, column) in columns.columns().iter().enumerate() {
             // The leaf of a list has another path than the column.
-            let Ok(field) = schema.field_with_name(&column.path().string()) else { continue };
+            let Ok(field) = schema.field_with_name(&column.path().string()) else {
+                continue;
+            };
             let groups = file.row_groups();
-            let nulls = groups.iter().map(|group| group.column(at).statistics()?.null_count_opt());
+            let nulls = groups
+                .iter()
+                .map(|group| group.column(at).statistics()?.null_count_opt());
             if let Some(nulls) = nulls.sum::<Option<u64>>() {
                 stats.null_count.insert(field.name().clone(), nulls.into());
             }
             if FREE_TEXT.contains(&field.name().as_str()) {
                 continue;
             }
-            for (greatest, values) in [(false, &mut stats.min_values), (true, &mut stats.max_values)] {
+            for (greatest, values) in [
+                (false, &mut stats.min_values),
+                (true, &mut stats.max_values),
+            ] {
                 let bound = bound(groups, at, field.data_type(), greatest);
                 if let Some(value) = bound.and_then(|bound| bound.to_json(greatest)) {
                     values.insert(field.name().clone(), value);
@@ -100,8 +110,11 @@ impl Stats {
                 Bound::from_json(values.get(field.name())?, field.data_type(), greatest)
             };
             let nulls = self.null_count.get(field.name()).and_then(Value::as_u64);
-            let column =
-                ColumnStats { min: bound(&self.min_values, false), max: bound(&self.max_values, true), nulls };
+            let column = ColumnStats {
+                min: bound(&self.min_values, false),
+                max: bound(&self.max_values, true),
+                nulls,
+            };
             if column != ColumnStats::default() {
                 columns.insert(field.name().clone(), column);
             }
@@ -131,7 +144,11 @@ impl Bound {
     fn of(statistics: &Statistics, kind: &DataType, greatest: bool) -> Option<Bound> {
         macro_rules! pick {
             ($values:expr) => {
-                if greatest { $values.max_opt() } else { $values.min_opt() }
+                if greatest {
+                    $values.max_opt()
+                } else {
+                    $values.min_opt()
+                }
             };
         }
         Some(match (statistics, kind) {
@@ -156,10 +173,16 @@ impl Bound {
             Bound::Text(value) => value.as_str().into(),
             Bound::Time(value) => {
                 let up = if greatest { 999 } else { 0 };
-                let time = timestamp_us_to_datetime(value.checked_add(up)?.div_euclid(1000).checked_mul(1000)?)?;
+                let time = timestamp_us_to_datetime(
+                    value.checked_add(up)?.div_euclid(1000).checked_mul(1000)?,
+                )?;
                 let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
                 // Years beyond four digits have no form that all readers know.
-                if text.len() == 24 { text.into() } else { return None }
+                if text.len() == 24 {
+                    text.into()
+                } else {
+                    return None;
+                }
             }
         })
     }
@@ -187,7 +210,9 @@ mod tests {
     #[test]
     fn free_text_names_columns() {
         for name in FREE_TEXT {
-            let known = Table::ALL.iter().any(|table| table.schema().field_with_name(name).is_ok());
+            let known = Table::ALL
+                .iter()
+                .any(|table| table.schema().field_with_name(name).is_ok());
             assert!(known, "{name}");
         }
     }
@@ -200,9 +225,18 @@ mod tests {
         let greatest = time.to_json(true).unwrap();
         assert_eq!(least, "2026-09-21T14:13:20.123Z");
         assert_eq!(greatest, "2026-09-21T14:13:20.124Z");
-        assert_eq!(Bound::from_json(&least, &kind, false), Some(Bound::Time(1_790_000_000_123_000)));
-        assert_eq!(Bound::from_json(&greatest, &kind, true), Some(Bound::Time(1_790_000_000_124_999)));
-        assert_eq!(Bound::Time(-1).to_json(false).unwrap(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(
+            Bound::from_json(&least, &kind, false),
+            Some(Bound::Time(1_790_000_000_123_000))
+        );
+        assert_eq!(
+            Bound::from_json(&greatest, &kind, true),
+            Some(Bound::Time(1_790_000_000_124_999))
+        );
+        assert_eq!(
+            Bound::Time(-1).to_json(false).unwrap(),
+            "1969-12-31T23:59:59.999Z"
+        );
         assert_eq!(Bound::Time(i64::MAX).to_json(true), None);
         assert_eq!(Bound::Time(400_000_000_000_000_000).to_json(false), None);
     }

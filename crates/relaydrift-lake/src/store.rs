@@ -17,8 +17,9 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    CopyMode, CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result, UploadPart,
 };
 
 const STORE: &str = "SyncedFileSystem";
@@ -31,7 +32,9 @@ pub(crate) struct Synced {
 
 impl Synced {
     pub(crate) fn new() -> Synced {
-        Synced { files: LocalFileSystem::new() }
+        Synced {
+            files: LocalFileSystem::new(),
+        }
     }
 }
 
@@ -43,22 +46,41 @@ impl std::fmt::Display for Synced {
 
 #[async_trait]
 impl ObjectStore for Synced {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
         let create = match opts.mode {
             PutMode::Create => true,
             PutMode::Overwrite => false,
             PutMode::Update(_) => {
-                return Err(Error::NotImplemented { operation: "update".into(), implementer: STORE.into() });
+                return Err(Error::NotImplemented {
+                    operation: "update".into(),
+                    implementer: STORE.into(),
+                });
             }
         };
         let path = self.files.path_to_filesystem(location)?;
-        let written = tokio::task::spawn_blocking(move || write(&path, &payload, create).map_err(|e| (e, path)));
+        let written = tokio::task::spawn_blocking(move || {
+            write(&path, &payload, create).map_err(|e| (e, path))
+        });
         match written.await? {
-            Ok(()) => Ok(PutResult { e_tag: None, version: None }),
+            Ok(()) => Ok(PutResult {
+                e_tag: None,
+                version: None,
+            }),
             Err((source, path)) if source.kind() == ErrorKind::AlreadyExists => {
-                Err(Error::AlreadyExists { path: path.display().to_string(), source: source.into() })
+                Err(Error::AlreadyExists {
+                    path: path.display().to_string(),
+                    source: source.into(),
+                })
             }
-            Err((source, _)) => Err(Error::Generic { store: STORE, source: source.into() }),
+            Err((source, _)) => Err(Error::Generic {
+                store: STORE,
+                source: source.into(),
+            }),
         }
     }
 
@@ -67,7 +89,11 @@ impl ObjectStore for Synced {
         location: &Path,
         _: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        Ok(Box::new(Parts { store: self.clone(), location: location.clone(), parts: Vec::new() }))
+        Ok(Box::new(Parts {
+            store: self.clone(),
+            location: location.clone(),
+            parts: Vec::new(),
+        }))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -78,7 +104,10 @@ impl ObjectStore for Synced {
         self.files.get_ranges(location, ranges).await
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         self.files.delete_stream(locations)
     }
 
@@ -86,7 +115,11 @@ impl ObjectStore for Synced {
         self.files.list(prefix)
     }
 
-    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
         self.files.list_with_offset(prefix, offset)
     }
 
@@ -100,19 +133,28 @@ impl ObjectStore for Synced {
             CopyMode::Create => PutMode::Create,
         };
         let bytes = self.files.get(from).await?.bytes().await?;
-        self.put_opts(to, bytes.into(), mode.into()).await.map(|_| ())
+        self.put_opts(to, bytes.into(), mode.into())
+            .await
+            .map(|_| ())
     }
 }
 
 /// Writes and syncs a file under a staging name, names it, and syncs its folder.
 fn write(path: &FilePath, payload: &PutPayload, create: bool) -> std::io::Result<()> {
     let (mut file, staged) = stage(path)?;
-    let named = payload.iter().try_for_each(|part| file.write_all(part)).and_then(|()| {
-        file.sync_all()?;
-        drop(file);
-        // Only a link fails where the name is taken.
-        if create { std::fs::hard_link(&staged, path) } else { std::fs::rename(&staged, path) }
-    });
+    let named = payload
+        .iter()
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| {
+            file.sync_all()?;
+            drop(file);
+            // Only a link fails where the name is taken.
+            if create {
+                std::fs::hard_link(&staged, path)
+            } else {
+                std::fs::rename(&staged, path)
+            }
+        });
     if create || named.is_err() {
         let _ = std::fs::remove_file(&staged);
     }
@@ -127,7 +169,11 @@ fn stage(path: &FilePath) -> std::io::Result<(File, PathBuf)> {
         let mut name = path.as_os_str().to_owned();
         name.push(format!("#{number}"));
         let staged = PathBuf::from(name);
-        match OpenOptions::new().write(true).create_new(true).open(&staged) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&staged)
+        {
             Ok(file) => return Ok((file, staged)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             Err(error) if error.kind() == ErrorKind::NotFound && number == 1 => {
@@ -141,7 +187,8 @@ fn stage(path: &FilePath) -> std::io::Result<(File, PathBuf)> {
 
 /// Creates a folder and those above it; each is synced into the one above.
 pub(crate) fn create_folder(folder: Option<&FilePath>) -> std::io::Result<()> {
-    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) else {
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+    else {
         return Ok(());
     };
     create_folder(folder.parent())?;
@@ -155,7 +202,11 @@ pub(crate) fn create_folder(folder: Option<&FilePath>) -> std::io::Result<()> {
 fn sync_folder(folder: Option<&FilePath>) -> std::io::Result<()> {
     match folder {
         Some(folder) if cfg!(unix) => {
-            let folder = if folder.as_os_str().is_empty() { FilePath::new(".") } else { folder };
+            let folder = if folder.as_os_str().is_empty() {
+                FilePath::new(".")
+            } else {
+                folder
+            };
             File::open(folder)?.sync_all()
         }
         _ => Ok(()),
@@ -178,7 +229,9 @@ impl MultipartUpload for Parts {
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
-        let payload = std::mem::take(&mut self.parts).into_iter().collect::<PutPayload>();
+        let payload = std::mem::take(&mut self.parts)
+            .into_iter()
+            .collect::<PutPayload>();
         self.store.put(&self.location, payload).await
     }
 
@@ -192,7 +245,10 @@ impl MultipartUpload for Parts {
 ///
 /// # Errors
 /// If it cannot be read; [`None`] if it is not there.
-pub(crate) async fn read(store: &dyn ObjectStore, path: &Path) -> Result<Option<Bytes>, crate::Error> {
+pub(crate) async fn read(
+    store: &dyn ObjectStore,
+    path: &Path,
+) -> Result<Option<Bytes>, crate::Error> {
     let read = async { store.get(path).await?.bytes().await };
     match read.await {
         Ok(bytes) => Ok(Some(bytes)),

@@ -33,7 +33,9 @@ pub enum Damage {
         reason: String,
     },
     /// Other bytes than were written.
-    #[error("{path}: {found_bytes} bytes with BLAKE3 {found}, {bytes} bytes with BLAKE3 {written} were written")]
+    #[error(
+        "{path}: {found_bytes} bytes with BLAKE3 {found}, {bytes} bytes with BLAKE3 {written} were written"
+    )]
     Changed {
         /// Path in the store.
         path: String,
@@ -60,10 +62,15 @@ pub enum Damage {
 /// # Errors
 /// If the lake's own papers or the Delta logs cannot be read.
 pub async fn verify(lake: &Lake) -> Result<Report, Error> {
-    let mut report = Report { batches: lake.newest_batch().await?, ..Report::default() };
+    let mut report = Report {
+        batches: lake.newest_batch().await?,
+        ..Report::default()
+    };
     let mut written: HashMap<(Table, String), (String, u64)> = HashMap::new();
     for batch in 1..=report.batches {
-        let Some(prepared) = Prepared::load(lake, batch).await? else { continue };
+        let Some(prepared) = Prepared::load(lake, batch).await? else {
+            continue;
+        };
         for table in Table::ALL {
             for file in prepared.files(table) {
                 written.insert((table, file.path.clone()), (file.blake3.clone(), file.size));
@@ -72,10 +79,15 @@ pub async fn verify(lake: &Lake) -> Result<Report, Error> {
     }
     for table in Table::ALL {
         for file in lake.all_files(table).await? {
-            let path = file.path.split('/').fold(lake.path(&[table.name()]), |path, name| path.join(name));
+            let path = file
+                .path
+                .split('/')
+                .fold(lake.path(&[table.name()]), |path, name| path.join(name));
             let Some((hash, size)) = written.remove(&(table, file.path)) else {
                 if file.batch_min.is_none_or(|batch| batch <= report.batches) {
-                    report.damaged.push(Damage::Foreign { path: path.to_string() });
+                    report.damaged.push(Damage::Foreign {
+                        path: path.to_string(),
+                    });
                 }
                 continue;
             };
@@ -90,9 +102,10 @@ pub async fn verify(lake: &Lake) -> Result<Report, Error> {
                     found,
                     found_bytes,
                 }),
-                Err(error) => report
-                    .damaged
-                    .push(Damage::Unreadable { path: path.to_string(), reason: error.to_string() }),
+                Err(error) => report.damaged.push(Damage::Unreadable {
+                    path: path.to_string(),
+                    reason: error.to_string(),
+                }),
             }
         }
     }
