@@ -64,7 +64,7 @@ fn session(hour: u32, id: u32, thumbprint: char, refused: bool) -> String {
     rows.iter().enumerate().map(row).collect()
 }
 
-fn logs(folder: &tempfile::TempDir) -> PathBuf {
+pub(super) fn logs(folder: &tempfile::TempDir) -> PathBuf {
     for (server, second) in [("EX1", 'B'), ("EX2", 'A')] {
         let path = folder.path().join(server).join("SmtpSend");
         std::fs::create_dir_all(&path).unwrap();
@@ -84,7 +84,7 @@ fn logs(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().to_path_buf()
 }
 
-async fn number(ctx: &SessionContext, sql: &str) -> Result<i64> {
+pub(super) async fn number(ctx: &SessionContext, sql: &str) -> Result<i64> {
     let batches = ctx.sql(sql).await?.collect().await?;
     let rows = batches.iter().find(|batch| batch.num_rows() > 0).unwrap();
     Ok(rows.column(0).as_primitive::<Int64Type>().value(0))
