@@ -11,33 +11,37 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::prelude::SessionContext;
 use relaydrift_ingest::Table;
 
-use crate::source::Source;
+use crate::source::Tables;
 use crate::views::{View, view};
 
 /// A way to the session's state that does not keep the session alive: the state holds the catalog
 /// that holds this schema.
 type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 
-/// The tables of a [`Source`] and the views, in front of the schema of the host.
+/// The tables of a source and the views, in front of the schema of the host.
 pub(crate) struct Schema {
-    source: Source,
+    tables: Tables,
     host: Arc<dyn SchemaProvider>,
     state: State,
 }
 
 impl Schema {
-    /// Puts the tables of `source` and the views in front of `host`.
-    pub(crate) fn new(source: Source, host: Arc<dyn SchemaProvider>, ctx: &SessionContext) -> Self {
+    /// Puts the tables and the views in front of `host`.
+    pub(crate) fn new(tables: Tables, host: Arc<dyn SchemaProvider>, ctx: &SessionContext) -> Self {
         let weak = ctx.state_weak_ref();
         let state = move || weak.upgrade().map(|state| state.read().clone());
-        Schema { source, host, state: Box::new(state) }
+        Schema {
+            tables,
+            host,
+            state: Box::new(state),
+        }
     }
 
     fn owned(&self, name: &str) -> Option<Table> {
         Table::ALL
             .into_iter()
             .find(|table| table.name() == name)
-            .filter(|table| self.source.has(*table))
+            .filter(|_| self.tables.exist())
     }
 
     async fn plan(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
@@ -60,16 +64,25 @@ pub(crate) fn host_of(schema: Arc<dyn SchemaProvider>) -> Arc<dyn SchemaProvider
 #[async_trait]
 impl SchemaProvider for Schema {
     fn table_names(&self) -> Vec<String> {
-        let tables = Table::ALL.into_iter().filter(|table| self.source.has(*table));
+        let tables = Table::ALL.into_iter().filter(|_| self.tables.exist());
         let mut names: Vec<String> = tables.map(|table| table.name().to_string()).collect();
-        names.extend(crate::views::views().iter().map(|view| view.name.to_string()));
-        names.extend(self.host.table_names().into_iter().filter(|name| view(name).is_none()));
+        names.extend(
+            crate::views::views()
+                .iter()
+                .map(|view| view.name.to_string()),
+        );
+        names.extend(
+            self.host
+                .table_names()
+                .into_iter()
+                .filter(|name| view(name).is_none()),
+        );
         names
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(table) = self.owned(name) {
-            return self.source.open(table).await;
+            return self.tables.open(table).await;
         }
         if let Some(view) = view(name) {
             return self.plan(view).await.map(Some);
@@ -109,6 +122,9 @@ impl SchemaProvider for Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("source", &self.source).field("host", &self.host).finish()
+        f.debug_struct("Schema")
+            .field("tables", &self.tables)
+            .field("host", &self.host)
+            .finish()
     }
 }

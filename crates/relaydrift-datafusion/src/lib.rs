@@ -22,6 +22,9 @@
 
 mod catalog;
 pub mod functions;
+mod lake_table;
+mod log_tables;
+mod send_log;
 mod session;
 mod source;
 mod views;
@@ -29,6 +32,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use log_tables::{LogTables, Need};
 pub use session::{session_context, session_state};
 pub use source::Source;
 pub use views::{View, views};
@@ -45,7 +49,7 @@ use datafusion::prelude::SessionContext;
 /// in it. Calling it again with another source replaces the tables.
 pub async fn register_all(ctx: &SessionContext, source: Source) -> Result<()> {
     functions::register(ctx);
-    source.register_functions(ctx);
+    let tables = source::Tables::new(source, ctx)?;
     let config = ctx.copied_config();
     let options = &config.options().catalog;
     let catalog: Arc<dyn CatalogProvider> = match ctx.catalog(&options.default_catalog) {
@@ -60,7 +64,7 @@ pub async fn register_all(ctx: &SessionContext, source: Source) -> Result<()> {
         Some(schema) => catalog::host_of(schema),
         None => Arc::new(MemorySchemaProvider::new()),
     };
-    let schema = catalog::Schema::new(source, host, ctx);
+    let schema = catalog::Schema::new(tables, host, ctx);
     catalog.register_schema(&options.default_schema, Arc::new(schema))?;
     Ok(())
 }

@@ -1,51 +1,79 @@
 //! Where the tables come from.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
-use relaydrift_ingest::Table;
+use relaydrift_ingest::{Naming, Table};
+use relaydrift_lake::Lake;
+
+use crate::lake_table::{LakeTables, store_url};
+use crate::log_tables::LogTables;
+use crate::send_log::SendLogFunction;
 
 /// Where the tables come from.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Source {
+    /// A lake, as of its newest batch when the first question is asked.
+    Lake(Arc<Lake>),
+    /// Raw logs, read when a question needs them.
+    Logs(Arc<LogTables>),
     /// Batches in memory, each with the schema of its table; a table left out has no rows.
     Batches(Arc<HashMap<Table, Vec<RecordBatch>>>),
     /// No tables: functions and views only; the host may register tables of these names itself.
     None,
 }
 
-impl Source {
-    /// Whether the source provides `table`.
-    pub(crate) fn has(&self, _table: Table) -> bool {
-        !matches!(self, Source::None)
-    }
-
-    /// Opens one table; [`Source::has`] was true for it.
-    pub(crate) async fn open(&self, table: Table) -> Result<Option<Arc<dyn TableProvider>>> {
-        match self {
-            Source::Batches(tables) => {
-                let batches = tables.get(&table).cloned().unwrap_or_default();
-                Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![batches])?)))
-            }
-            Source::None => Ok(None),
-        }
-    }
-
-    /// Functions that belong to the source.
-    pub(crate) fn register_functions(&self, _ctx: &SessionContext) {}
+/// A source put to use.
+#[derive(Debug)]
+pub(crate) enum Tables {
+    Lake(Arc<LakeTables>),
+    Logs(Arc<LogTables>),
+    Batches(Arc<HashMap<Table, Vec<RecordBatch>>>),
+    None,
 }
 
-impl fmt::Debug for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Source::Batches(_) => "Batches",
-            Source::None => "None",
+impl Tables {
+    /// Makes `source` known to the context: its object store, and `send_log` with its naming.
+    pub(crate) fn new(source: Source, ctx: &SessionContext) -> Result<Self> {
+        let naming = match &source {
+            Source::Logs(logs) => logs.naming().clone(),
+            _ => Naming::default(),
+        };
+        ctx.register_udtf("send_log", Arc::new(SendLogFunction::new(naming)));
+        Ok(match source {
+            Source::Lake(lake) => {
+                // The local file system is there already, and is the host's.
+                if lake.root_url().scheme() != "file" {
+                    ctx.register_object_store(store_url(&lake)?.as_ref(), lake.store());
+                }
+                Tables::Lake(Arc::new(LakeTables::new(lake)))
+            }
+            Source::Logs(logs) => Tables::Logs(logs),
+            Source::Batches(batches) => Tables::Batches(batches),
+            Source::None => Tables::None,
+        })
+    }
+
+    /// Whether the tables are ours.
+    pub(crate) fn exist(&self) -> bool {
+        !matches!(self, Tables::None)
+    }
+
+    /// Opens one table.
+    pub(crate) async fn open(&self, table: Table) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(match self {
+            Tables::Lake(lake) => Some(lake.open(table).await?),
+            Tables::Logs(logs) => Some(logs.open(table)),
+            Tables::Batches(tables) => {
+                let batches = tables.get(&table).cloned().unwrap_or_default();
+                Some(Arc::new(MemTable::try_new(table.schema(), vec![batches])?))
+            }
+            Tables::None => None,
         })
     }
 }

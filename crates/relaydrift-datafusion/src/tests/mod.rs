@@ -1,5 +1,7 @@
 //! Tests of the whole crate: SQL files, the span property, the host's side.
 
 mod host;
+mod lake;
+mod logs;
 mod slt;
 mod spans;
