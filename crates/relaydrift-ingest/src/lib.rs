@@ -171,3 +171,6 @@ impl Summary {
         self.rejects += counts.rejects;
     }
 }
+
+#[cfg(test)]
+mod tests;

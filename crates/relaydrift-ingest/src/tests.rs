@@ -1,0 +1,488 @@
+//! The same tables however the work is cut: windows, threads, files, runs, and the order of files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use proptest::prelude::*;
+
+use crate::*;
+
+/// Keeps every batch, as a lake does.
+#[derive(Default)]
+struct Memory(Mutex<Vec<(Table, RecordBatch)>>);
+
+struct Task<'a>(&'a Memory);
+
+impl Sink for Memory {
+    fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError> {
+        Ok(Box::new(Task(self)))
+    }
+}
+
+impl TaskSink for Task<'_> {
+    fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError> {
+        assert_eq!(batch.schema(), table.schema());
+        self.0.0.lock().unwrap().push((table, batch));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+type Batches = Vec<(Table, RecordBatch)>;
+
+/// A row as text by column, without the columns that say how the input was cut.
+type TextRow = BTreeMap<String, String>;
+
+const CUT_COLUMNS: [&str; 10] = [
+    "batch",
+    "source_id",
+    "line",
+    "byte_offset",
+    "reply_source_id",
+    "reply_line",
+    "first_source_id",
+    "first_line",
+    "ingested_at",
+    "path",
+];
+
+fn rows(batches: &Batches, table: Table) -> Vec<TextRow> {
+    let mut rows = Vec::new();
+    let options = FormatOptions::default().with_null("∅");
+    for (_, batch) in batches.iter().filter(|(of, _)| *of == table) {
+        let schema = batch.schema();
+        // Shown without the zone, which needs a time-zone database.
+        let plain = |column: &ArrayRef| match column.data_type() {
+            DataType::Timestamp(unit, _) => {
+                cast(column, &DataType::Timestamp(*unit, None)).unwrap()
+            }
+            _ => column.clone(),
+        };
+        let columns: Vec<_> = batch.columns().iter().map(plain).collect();
+        let formats: Vec<_> = columns
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
+        for row in 0..batch.num_rows() {
+            let values = schema.fields().iter().zip(&formats);
+            let values = values.filter(|(field, _)| !CUT_COLUMNS.contains(&field.name().as_str()));
+            rows.push(
+                values
+                    .map(|(field, format)| (field.name().clone(), format.value(row).to_string()))
+                    .collect(),
+            );
+        }
+    }
+    rows.sort();
+    rows
+}
+
+/// Observations add up: rows with the same key are one.
+fn observations(batches: &Batches) -> BTreeMap<Vec<String>, TextRow> {
+    let mut sums: BTreeMap<Vec<String>, TextRow> = BTreeMap::new();
+    for row in rows(batches, Table::Observations) {
+        let keys = [
+            "organization",
+            "server",
+            "service",
+            "connector_id",
+            "kind",
+            "value",
+            "hour",
+        ];
+        let key: Vec<String> = keys.iter().map(|key| row[*key].clone()).collect();
+        let Some(sum) = sums.get_mut(&key) else {
+            sums.insert(key, row);
+            continue;
+        };
+        let first = (&row["first_seen"], &row["first_session_id"])
+            < (&sum["first_seen"], &sum["first_session_id"]);
+        if first {
+            sum.insert("first_session_id".into(), row["first_session_id"].clone());
+        }
+        for (column, value) in row {
+            let old = sum[&column].clone();
+            let new = match column.as_str() {
+                "sessions" | "rows" | "accepted" | "refused" => {
+                    (old.parse::<i64>().unwrap() + value.parse::<i64>().unwrap()).to_string()
+                }
+                "first_session_id" => old,
+                _ if old == "∅" => value,
+                _ if value == "∅" => old,
+                _ if column.starts_with("first") => old.min(value),
+                _ => old.max(value),
+            };
+            sum.insert(column, new);
+        }
+    }
+    sums
+}
+
+/// What must not depend on the cut.
+fn content(batches: &Batches) -> (Vec<Vec<TextRow>>, BTreeMap<Vec<String>, TextRow>) {
+    let tables = [
+        Table::Events,
+        Table::Sessions,
+        Table::Transactions,
+        Table::Rejects,
+    ];
+    let mut certificates = rows(batches, Table::CertificatesSeen);
+    certificates.dedup();
+    let mut content: Vec<_> = tables.iter().map(|table| rows(batches, *table)).collect();
+    content.push(certificates);
+    (content, observations(batches))
+}
+
+const WHOLE: Keep = Keep {
+    events: true,
+    sessions: true,
+    all_transactions: true,
+    open_rows: false,
+};
+
+fn read_once(folder: &Path, cut: Cut, threads: usize) -> (Batches, Summary) {
+    let plan = find(&[folder.to_owned()], &Naming::default()).unwrap();
+    let memory = Memory::default();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    let summary = pool
+        .install(|| {
+            read(
+                &plan.sources,
+                Before::default(),
+                WHOLE,
+                cut,
+                0,
+                &memory,
+                &|_| {},
+            )
+        })
+        .unwrap();
+    (memory.0.into_inner().unwrap(), summary)
+}
+
+/// Reads groups of files one run after the other, as a lake's batches, and folds what stayed open.
+fn read_in_runs(runs: &[Vec<PathBuf>]) -> Batches {
+    let keep = Keep {
+        open_rows: true,
+        ..WHOLE
+    };
+    let mut stored: Batches = Vec::new();
+    for (number, paths) in runs.iter().enumerate() {
+        let of = |table: Table| {
+            stored
+                .iter()
+                .filter(move |(of, _)| *of == table)
+                .map(|(_, batch)| batch.clone())
+        };
+        let ledger: Vec<_> = of(Table::Sources).collect();
+        let carried: Vec<_> = of(Table::OpenSessions)
+            .filter(|batch| number_of(batch) == number as i64)
+            .collect();
+        let plan = find(paths, &Naming::default()).unwrap().resume(&ledger);
+        let memory = Memory::default();
+        let before = Before {
+            carried: &carried,
+            ledger: &ledger,
+        };
+        read(
+            &plan.sources,
+            before,
+            keep,
+            Cut::default(),
+            number as i64 + 1,
+            &memory,
+            &|_| {},
+        )
+        .unwrap();
+        stored.extend(memory.0.into_inner().unwrap());
+    }
+    let last = runs.len() as i64;
+    let open: Vec<_> = stored
+        .iter()
+        .filter(|(table, _)| *table == Table::OpenSessions)
+        .map(|(_, batch)| batch)
+        .map(|batch| {
+            if number_of(batch) == last {
+                batch.clone()
+            } else {
+                parked(batch)
+            }
+        })
+        .collect();
+    stored.extend(fold_open(&open).unwrap());
+    stored
+}
+
+fn number_of(batch: &RecordBatch) -> i64 {
+    batch
+        .column_by_name("batch")
+        .unwrap()
+        .as_primitive::<Int64Type>()
+        .value(0)
+}
+
+fn parked(batch: &RecordBatch) -> RecordBatch {
+    let parked = batch.column_by_name("parked").unwrap().as_boolean();
+    arrow::compute::filter_record_batch(batch, parked).unwrap()
+}
+
+/// A session's rows as text without its end of line; `cut` drops rows from its head or tail.
+fn session(number: u64, start: i64, connector: &str, kind: usize) -> Vec<(i64, String)> {
+    let id = format!("{:016X}", 0x08DF_1F4E_EFBD_C000u64 + number);
+    let certificate = "CN=mx.example.com, O=Example CN=Test CA, O=Test";
+    let print = format!("{:040X}", 0xAB00 + number % 3);
+    let mut lines = vec![
+        "*,,attempting to connect".to_owned(),
+        "+,,".to_owned(),
+        "<,220 x.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready,".to_owned(),
+        ">,EHLO mx.example.com,".to_owned(),
+        format!(
+            "<,250-x.mail.protection.outlook.com Hello [203.0.113.{}],",
+            number % 4 + 1
+        ),
+        "<,250 STARTTLS,".to_owned(),
+        ">,STARTTLS,".to_owned(),
+        "<,220 2.0.0 SMTP server ready,".to_owned(),
+    ];
+    match kind % 3 {
+        0 => lines.extend([
+            "*,,Sending certificate".to_owned(),
+            "*,\"CN=mx.example.com, O=Example\",Certificate subject".to_owned(),
+            "*,\"CN=Test CA, O=Test\",Certificate issuer name".to_owned(),
+            "*,0A1B,Certificate serial number".to_owned(),
+            format!("*,{print},Certificate thumbprint"),
+            "*,mx.example.com,Certificate alternate names".to_owned(),
+        ]),
+        1 => lines.push(format!("*,\" {certificate} 0A1B {print} 2026-01-01T00:00:00.000Z 2027-01-01T00:00:00.000Z mx.example.com\",Sending certificate Subject Issuer name Serial number Thumbprint Not before Not after Subject alternate names")),
+        _ => {}
+    }
+    lines.extend([
+        ">,MAIL FROM:<a@example.com> SIZE=100,".to_owned(),
+        ">,RCPT TO:<b@example.org>,".to_owned(),
+        ">,RCPT TO:<c@example.net>,".to_owned(),
+        "<,250 2.1.0 Sender OK,".to_owned(),
+    ]);
+    lines.push(match number % 3 {
+        0 => {
+            "<,550 5.7.64 TenantAttribution; Relay Access Denied [x 2026-10-05T10:00:00.000Z 08DD],"
+                .to_owned()
+        }
+        _ => "<,250 2.1.5 Recipient OK,".to_owned(),
+    });
+    lines.extend(
+        [
+            "<,250 2.1.5 Recipient OK,",
+            ">,QUIT,",
+            "<,221 2.0.0 Bye,",
+            "-,,Local",
+        ]
+        .map(String::from),
+    );
+    if kind == 7 {
+        lines.truncate(9);
+    }
+    let from = if kind == 8 { 5 } else { 0 };
+    let rows = lines.iter().enumerate().skip(from).map(|(sequence, line)| {
+        let time = start + sequence as i64 * 37_000;
+        let time_text = relaydrift_parse::time::format(time);
+        (
+            time,
+            format!("{time_text},{connector},{id},{sequence},10.0.0.1:99,192.0.2.1:25,{line}"),
+        )
+    });
+    rows.collect()
+}
+
+/// Sessions spread over hours and servers, as files that cut them anywhere.
+fn write_fleet(folder: &Path, seed: &[(u64, i64, usize)], rows_per_file: usize) -> Vec<PathBuf> {
+    let base = relaydrift_parse::time::parse(b"2026-10-05T10:00:00.000Z").unwrap();
+    let mut files = Vec::new();
+    for server in ["EX1", "EX2"] {
+        let mut all: Vec<(i64, String)> = Vec::new();
+        for (at, (number, offset, kind)) in seed.iter().enumerate() {
+            let id = number + at as u64 * 100;
+            all.extend(session(id, base + offset * 1_000_000, "To cloud", *kind));
+        }
+        all.sort_by_key(|(time, _)| *time);
+        let path = folder.join(server).join("SmtpSend");
+        std::fs::create_dir_all(&path).unwrap();
+        for (number, lines) in all.chunks(rows_per_file).enumerate() {
+            let mut text = format!(
+                "\u{feff}#Software: Microsoft Exchange Server\r\n#Log-type: SMTP Send Protocol Log\r\n#Date: 2026-10-05T10:00:00.{number:03}Z\r\n"
+            );
+            lines
+                .iter()
+                .for_each(|(_, line)| text.extend([line.as_str(), "\r\n"]));
+            text.push_str(if number % 4 == 3 { "torn,row\r\n" } else { "" });
+            let file = path.join(format!(
+                "SEND20261005{:02}-{}.LOG",
+                number / 40,
+                number % 40 + 1
+            ));
+            std::fs::write(&file, text).unwrap();
+            files.push(file);
+        }
+    }
+    files
+}
+
+fn seeds() -> impl Strategy<Value = Vec<(u64, i64, usize)>> {
+    proptest::collection::vec((0u64..99, 0i64..400_000, 0usize..10), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn windows_threads_files_runs_and_order_do_not_matter(
+        seed in seeds(), rows_per_file in 5usize..60, shuffle in any::<u64>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_fleet(folder.path(), &seed, rows_per_file);
+        let (batches, summary) = read_once(folder.path(), Cut::default(), 1);
+        let want = content(&batches);
+        let size: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+        prop_assert_eq!(summary.bytes(), size, "every byte has a class");
+
+        for (window, chunk, task, threads) in [(1, 1, 1, 2), (7, 500, 1 << 20, 8), (64, 1 << 20, 3000, 2), (2, 1, 1, 1)] {
+            let (batches, again) = read_once(folder.path(), Cut { window, chunk, task }, threads);
+            prop_assert_eq!(&content(&batches), &want, "window {}", window);
+            prop_assert_eq!(again.bytes(), size);
+        }
+
+        let mut order = files.clone();
+        let count = order.len() as u64;
+        for at in (1..order.len()).rev() {
+            order.swap(at, (shuffle.rotate_left(at as u32) % count.min(at as u64 + 1)) as usize);
+        }
+        let runs: Vec<Vec<PathBuf>> = order.iter().map(|file| vec![file.clone()]).collect();
+        prop_assert_eq!(&content(&read_in_runs(&runs)), &want, "a run per file, in any order");
+        let halves: Vec<Vec<PathBuf>> = order.chunks(order.len().div_ceil(2)).map(<[PathBuf]>::to_vec).collect();
+        prop_assert_eq!(&content(&read_in_runs(&halves)), &want, "two runs");
+    }
+
+    #[test]
+    fn a_log_that_grows_gives_the_same_rows(seed in seeds(), cuts in proptest::collection::vec(0.0f64..1.0, 1..6)) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_fleet(folder.path(), &seed, usize::MAX);
+        let (whole, _) = read_once(folder.path(), Cut::default(), 2);
+        let want = content(&whole);
+        let text = std::fs::read(&files[0]).unwrap();
+        std::fs::write(&files[0], b"").unwrap();
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| (cut * text.len() as f64) as usize).collect();
+        ends.sort_unstable();
+        ends.push(text.len());
+        // `read_in_runs` cannot change files between runs, so each state of the log is its own copy.
+        let growing = GrowingLog { path: files[0].clone(), text, ends };
+        prop_assert_eq!(&content(&growing.read(&files[1])), &want);
+    }
+}
+
+struct GrowingLog {
+    path: PathBuf,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl GrowingLog {
+    fn read(&self, other: &Path) -> Batches {
+        let keep = Keep {
+            open_rows: true,
+            ..WHOLE
+        };
+        let (mut stored, mut open): (Batches, Batches) = (Vec::new(), Vec::new());
+        for (number, end) in self.ends.iter().enumerate() {
+            std::fs::write(&self.path, &self.text[..*end]).unwrap();
+            let ledger: Vec<_> = stored
+                .iter()
+                .filter(|(table, _)| *table == Table::Sources)
+                .map(|(_, batch)| batch.clone())
+                .collect();
+            let carried: Vec<_> = open.iter().map(|(_, batch)| batch.clone()).collect();
+            let paths = [self.path.clone(), other.to_owned()];
+            let plan = find(&paths, &Naming::default()).unwrap().resume(&ledger);
+            let memory = Memory::default();
+            let before = Before {
+                carried: &carried,
+                ledger: &ledger,
+            };
+            read(
+                &plan.sources,
+                before,
+                keep,
+                Cut::default(),
+                number as i64,
+                &memory,
+                &|_| {},
+            )
+            .unwrap();
+            let (now_open, new): (Batches, Batches) = memory
+                .0
+                .into_inner()
+                .unwrap()
+                .into_iter()
+                .partition(|(table, _)| *table == Table::OpenSessions);
+            let stay = open
+                .iter()
+                .map(|(table, batch)| (*table, parked(batch)))
+                .filter(|(_, batch)| batch.num_rows() > 0);
+            open = stay.chain(now_open).collect();
+            stored.extend(new);
+        }
+        let rest: Vec<_> = open.iter().map(|(_, batch)| batch.clone()).collect();
+        stored.extend(fold_open(&rest).unwrap());
+        stored
+    }
+}
+
+#[test]
+fn sessions_refusals_and_certificates_are_what_the_rows_say() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fleet(folder.path(), &[(3, 0, 1), (1, 60, 0)], 1000);
+    let (batches, summary) = read_once(folder.path(), Cut::default(), 1);
+    assert_eq!(
+        (summary.sessions, summary.open_sessions, summary.rejects),
+        (4, 0, 0)
+    );
+    let sessions = rows(&batches, Table::Sessions);
+    let refused = sessions
+        .iter()
+        .find(|row| row["refused"] == "1" && row["server"] == "EX1")
+        .unwrap();
+    for (column, value) in [
+        ("egress_ip", "203.0.113.4"),
+        (
+            "sent_thumbprint",
+            "000000000000000000000000000000000000AB00",
+        ),
+        ("sent_subject", "CN=mx.example.com, O=Example"),
+        ("sent_issuer", "CN=Test CA, O=Test"),
+        ("sent_not_after", "2027-01-01T00:00:00"),
+        ("peer_kind", "eop"),
+        ("outcome", "partly_refused"),
+        ("refusal_enhanced", "5.7.64"),
+        ("accepted", "1"),
+        ("open", "false"),
+    ] {
+        assert_eq!(refused[column], value, "{column}");
+    }
+    let transactions = rows(&batches, Table::Transactions);
+    assert_eq!(
+        transactions
+            .iter()
+            .filter(|row| row["refused_domains"] == "[example.org]")
+            .count(),
+        2
+    );
+}

@@ -1,0 +1,129 @@
+//! What can go wrong with a lake.
+
+use deltalake_core::DeltaTableError;
+use relaydrift_ingest::Table;
+
+/// Why a lake could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing there, or a folder without a lake in it.
+    #[error("no lake at {location}: `relaydrift ingest` creates one")]
+    NoLake {
+        /// As the caller named it.
+        location: String,
+    },
+    /// A URL of a kind that no lake can have yet.
+    #[error("{location}: a lake can only be a folder, {scheme}:// is not supported")]
+    Scheme {
+        /// As the caller named it.
+        location: String,
+        /// What stands before the colon.
+        scheme: String,
+    },
+    /// A folder that cannot be created or found.
+    #[error("{location}: cannot be used as a lake")]
+    Folder {
+        /// As the caller named it.
+        location: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Written by a newer relaydrift.
+    #[error(
+        "the lake {location} has format {found}, this relaydrift knows formats up to {known}: use a newer relaydrift"
+    )]
+    NewerFormat {
+        /// URL of the lake.
+        location: String,
+        /// The format it has.
+        found: u32,
+        /// The newest format that this program knows.
+        known: u32,
+    },
+    /// One of the lake's own papers is damaged.
+    #[error("{path}: not readable as JSON; restore it from a backup")]
+    Json {
+        /// Path in the store.
+        path: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The store refused to read or write.
+    #[error("{path}: cannot be read or written")]
+    Store {
+        /// Path in the store.
+        path: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The Delta log of a table cannot be read or written.
+    #[error("table {table}: its Delta log cannot be read or written")]
+    Delta {
+        /// Name of the table.
+        table: &'static str,
+        /// Why.
+        source: Box<DeltaTableError>,
+    },
+    /// Other programs kept committing to a table.
+    #[error("table {table}: other programs commit to it all the time; try again")]
+    Busy {
+        /// Name of the table.
+        table: &'static str,
+    },
+    /// A data file cannot be decoded or encoded.
+    #[error("table {table}: a Parquet file cannot be read or written")]
+    Parquet {
+        /// Name of the table.
+        table: &'static str,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+    /// Columns do not fit: a defect of this program.
+    #[error("table {table}: columns do not fit its schema")]
+    Columns {
+        /// Name of the table.
+        table: &'static str,
+        /// Why.
+        source: arrow::error::ArrowError,
+    },
+    /// A batch names a table that this program does not know.
+    #[error("{path}: names the unknown table {table}: use a newer relaydrift")]
+    UnknownTable {
+        /// Path of the batch in the store.
+        path: String,
+        /// The name.
+        table: String,
+    },
+    /// Another run committed a batch of this number first: plan again against the new ledger.
+    #[error("another run committed batch {batch} first; run it again")]
+    LostBatch {
+        /// The number.
+        batch: i64,
+    },
+    /// The logs could not be read into batches.
+    #[error(transparent)]
+    Ingest(#[from] relaydrift_ingest::Error),
+    /// A worker thread was stopped or panicked.
+    #[error("a worker thread stopped early")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl Error {
+    pub(crate) fn delta(table: Table) -> impl FnOnce(DeltaTableError) -> Error {
+        move |source| Error::Delta { table: table.name(), source: Box::new(source) }
+    }
+
+    pub(crate) fn parquet(table: Table) -> impl FnOnce(parquet::errors::ParquetError) -> Error {
+        move |source| Error::Parquet { table: table.name(), source }
+    }
+
+    pub(crate) fn columns(table: Table) -> impl FnOnce(arrow::error::ArrowError) -> Error {
+        move |source| Error::Columns { table: table.name(), source }
+    }
+
+    pub(crate) fn store(path: &object_store::path::Path) -> impl FnOnce(object_store::Error) -> Error {
+        let path = path.to_string();
+        move |source| Error::Store { path, source }
+    }
+}

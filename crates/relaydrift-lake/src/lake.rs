@@ -1,0 +1,187 @@
+//! A lake: where it lies, its format, its tables.
+
+use std::sync::Arc;
+
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{StructField, StructType};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_with};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::protocol::SaveMode;
+use deltalake_core::{DeltaTable, DeltaTableError};
+use object_store::path::Path;
+use object_store::{Error as StoreError, ObjectStore, PutMode};
+use relaydrift_ingest::Table;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::{Error, store};
+
+/// The newest format of a lake that this program reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// A Delta log gets a checkpoint once in so many commits.
+const CHECKPOINT_INTERVAL: &str = "20";
+
+/// An open lake. Cheap to clone; everything is read anew from the store when asked for.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    store: Arc<dyn ObjectStore>,
+    root: Url,
+    prefix: Path,
+}
+
+/// `_relaydrift/lake.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Paper {
+    format: u32,
+    created_by: String,
+}
+
+impl Lake {
+    /// Opens the lake in a folder (a path or a `file://` URL).
+    ///
+    /// # Errors
+    /// [`Error::NoLake`] where there is none, [`Error::NewerFormat`] where a newer program wrote it.
+    pub async fn open(location: &str) -> Result<Lake, Error> {
+        let no_lake = || Error::NoLake { location: location.to_owned() };
+        let folder = folder(location)?;
+        let folder = match std::fs::canonicalize(&folder) {
+            Ok(folder) if folder.is_dir() => folder,
+            Ok(_) => return Err(no_lake()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(no_lake()),
+            Err(source) => return Err(Error::Folder { location: location.to_owned(), source }),
+        };
+        let lake = Lake::at(&folder, location)?;
+        if lake.paper().await? { Ok(lake) } else { Err(no_lake()) }
+    }
+
+    /// Opens the lake in a folder, or makes one with all its tables, empty.
+    ///
+    /// # Errors
+    /// As [`Lake::open`], and if the folder cannot be written.
+    pub async fn open_or_create(location: &str) -> Result<Lake, Error> {
+        let folder = folder(location)?;
+        let created = store::create_folder(Some(&folder)).and_then(|()| std::fs::canonicalize(&folder));
+        let folder = created.map_err(|source| Error::Folder { location: location.to_owned(), source })?;
+        let lake = Lake::at(&folder, location)?;
+        if !lake.paper().await? {
+            let created_by = concat!("relaydrift ", env!("CARGO_PKG_VERSION")).to_owned();
+            let paper = Paper { format: FORMAT, created_by };
+            let path = lake.path(&["_relaydrift", "lake.json"]);
+            let json = serde_json::to_vec(&paper)
+                .map_err(|source| Error::Json { path: path.to_string(), source })?;
+            match lake.store.put_opts(&path, json.into(), PutMode::Create.into()).await {
+                Ok(_) | Err(StoreError::AlreadyExists { .. }) => {}
+                Err(source) => return Err(Error::store(&path)(source)),
+            }
+        }
+        // Also after a run that stopped between these steps.
+        for table in Table::ALL {
+            lake.create_table(table).await?;
+        }
+        Ok(lake)
+    }
+
+    fn at(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
+        let unusable = || {
+            let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+            Error::Folder { location: location.to_owned(), source }
+        };
+        let root = Url::from_directory_path(folder).map_err(|()| unusable())?;
+        let prefix = Path::from_url_path(root.path()).map_err(|_| unusable())?;
+        Ok(Lake { store: Arc::new(store::Synced::new()), root, prefix })
+    }
+
+    /// True if there is a lake of a format that we know.
+    async fn paper(&self) -> Result<bool, Error> {
+        let path = self.path(&["_relaydrift", "lake.json"]);
+        let Some(json) = store::read(&*self.store, &path).await? else {
+            return Ok(false);
+        };
+        let paper: Paper =
+            serde_json::from_slice(&json).map_err(|source| Error::Json { path: path.to_string(), source })?;
+        if paper.format > FORMAT {
+            let location = self.root.to_string();
+            return Err(Error::NewerFormat { location, found: paper.format, known: FORMAT });
+        }
+        Ok(true)
+    }
+
+    /// The store behind the lake; its paths start at the root of the file system (or bucket), as
+    /// DataFusion registers stores.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// The lake's folder, with a `/` at its end.
+    pub fn root_url(&self) -> &Url {
+        &self.root
+    }
+
+    /// A path in [`Lake::store`], from names below the lake's root.
+    pub fn path(&self, names: &[&str]) -> Path {
+        names.iter().fold(self.prefix.clone(), |path, name| path.join(*name))
+    }
+
+    /// The folder of a table, with a `/` at its end.
+    pub(crate) fn table_url(&self, table: Table) -> Url {
+        let mut url = self.root.clone();
+        url.set_path(&format!("{}{}/", self.root.path(), table.name()));
+        url
+    }
+
+    fn log_store(&self, table: Table) -> Result<LogStoreRef, Error> {
+        logstore_with(self.store.clone(), &self.table_url(table), StorageConfig::default())
+            .map_err(Error::delta(table))
+    }
+
+    /// The newest version of a table; [`None`] if it was never created.
+    pub(crate) async fn table(&self, table: Table) -> Result<Option<DeltaTable>, Error> {
+        let mut delta = DeltaTable::new(self.log_store(table)?);
+        match delta.load().await {
+            Ok(()) => Ok(Some(delta)),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(error) => Err(Error::delta(table)(error)),
+        }
+    }
+
+    /// Creates a table unless it is there.
+    pub(crate) async fn create_table(&self, table: Table) -> Result<DeltaTable, Error> {
+        let schema: StructType =
+            table.schema().as_ref().try_into_kernel().map_err(Error::columns(table))?;
+        let fields: Vec<StructField> = schema.fields().cloned().collect();
+        let created = CreateBuilder::new()
+            .with_log_store(self.log_store(table)?)
+            .with_table_name(table.name())
+            .with_columns(fields)
+            .with_save_mode(SaveMode::Ignore)
+            // Every column may have statistics, `batch` (the last) must not fall off the end.
+            .with_configuration([
+                ("delta.checkpointInterval", Some(CHECKPOINT_INTERVAL)),
+                ("delta.dataSkippingNumIndexedCols", Some("-1")),
+            ])
+            .with_commit_properties(CommitProperties::default().with_max_retries(0))
+            .await;
+        match created {
+            Ok(delta) => Ok(delta),
+            // Another run created it in the meantime.
+            Err(error) => self.table(table).await?.ok_or_else(|| Error::delta(table)(error)),
+        }
+    }
+}
+
+/// The folder that a path or URL names.
+fn folder(location: &str) -> Result<std::path::PathBuf, Error> {
+    match Url::parse(location) {
+        Ok(url) if url.scheme() == "file" => {
+            let invalid = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+            url.to_file_path().map_err(|()| Error::Folder { location: location.to_owned(), source: invalid })
+        }
+        // `C:\lake` parses as a URL.
+        Ok(url) if location.contains("://") && url.scheme().len() > 1 => {
+            Err(Error::Scheme { location: location.to_owned(), scheme: url.scheme().to_owned() })
+        }
+        _ => Ok(location.into()),
+    }
+}

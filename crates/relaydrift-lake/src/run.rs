@@ -1,0 +1,108 @@
+//! A whole ingest: batch after batch until nothing is new.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use relaydrift_ingest::{Before, Cut, Keep, Plan, Source, Summary, Table};
+
+use crate::{Committed, Error, Lake};
+
+/// How a run is cut; every choice gives the same rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Bytes of input in one batch, at the most (one log is never cut in two).
+    pub batch_bytes: u64,
+    /// How a batch is read.
+    pub cut: Cut,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { batch_bytes: 4 << 30, cut: Cut::default() }
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The batches that it committed.
+    pub batches: Vec<Committed>,
+    /// What they hold.
+    pub summary: Summary,
+}
+
+/// Brings everything of the plan that is new into the lake. Nothing new: no batch.
+///
+/// `progress` is told the bytes read, again where a batch was lost to another run.
+///
+/// # Errors
+/// If the lake cannot be read or written, or the sink refuses. The batches before stay.
+pub async fn ingest(
+    lake: &Lake,
+    plan: Plan,
+    options: Options,
+    progress: impl Fn(u64) + Send + Sync + 'static,
+) -> Result<Outcome, Error> {
+    let progress: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(progress);
+    let mut outcome = Outcome::default();
+    let mut from = 0;
+    while from < plan.sources.len() {
+        let batch = lake.begin().await?;
+        let ledger = lake.read(Table::Sources).await?;
+        let carried = lake.read(Table::OpenSessions).await?;
+        let (sources, to) = next(&plan.sources, from, &ledger, options.batch_bytes);
+        if sources.is_empty() {
+            break;
+        }
+        let (sink, number, progress) = (batch.sink(), batch.number(), progress.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let before = Before { carried: &carried, ledger: &ledger };
+            let keep = Keep { events: true, sessions: true, all_transactions: true, open_rows: true };
+            relaydrift_ingest::read(&sources, before, keep, options.cut, number, &sink, &*progress)
+        });
+        let summary = read.await??;
+        // Logs that could not be read, or hold no whole line yet.
+        if batch.is_empty(Table::Sources) {
+            outcome.summary.add(summary);
+            from = to;
+            continue;
+        }
+        match batch.commit(&summary).await {
+            Ok(committed) => {
+                outcome.batches.push(committed);
+                outcome.summary.add(summary);
+                from = to;
+            }
+            // The other run's ledger may hold any of our logs.
+            Err(Error::LostBatch { .. }) => from = 0,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(outcome)
+}
+
+/// The next sources that are new, as many as fit into a batch, and where the ones after them begin.
+fn next(sources: &[Source], from: usize, ledger: &[RecordBatch], limit: u64) -> (Vec<Source>, usize) {
+    let rest = Plan { sources: sources[from..].to_vec(), skipped: Vec::new() };
+    let mut new = rest.resume(ledger).sources;
+    let mut bytes = 0;
+    let fitting = new.iter().position(|source| {
+        bytes += input_bytes(source);
+        bytes > limit
+    });
+    let Some(fitting) = fitting else {
+        return (new, sources.len());
+    };
+    // A log that is too large alone is a batch alone.
+    new.truncate(fitting.max(1));
+    let last = new.last().map(|source| &source.path);
+    let at = sources.iter().rposition(|source| Some(&source.path) == last);
+    (new, at.map_or(sources.len(), |at| at + 1))
+}
+
+/// About how many bytes will be read; gzip makes about a tenth of a log.
+fn input_bytes(source: &Source) -> u64 {
+    let gzipped = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    let bytes = if gzipped { source.size.saturating_mul(10) } else { source.size };
+    bytes.saturating_sub(source.from_offset)
+}

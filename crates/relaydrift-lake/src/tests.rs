@@ -1,0 +1,348 @@
+//! Batches of hand-made columns through commit, crash, race and damage.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use relaydrift_ingest::{Naming, Sink, Summary, Table, TaskSink, find};
+
+use crate::stats::Bound;
+use crate::{Batch, Damage, Error, FORMAT, Lake, Options, apply, ingest, verify};
+
+/// Rows of a table: every column null but `batch` and those given.
+fn rows(table: Table, batch: i64, count: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
+    let schema = table.schema();
+    let column = |field: &Arc<arrow::datatypes::Field>| match columns.iter().find(|(name, _)| name == field.name()) {
+        Some((_, column)) => column.clone(),
+        None if field.name() == "batch" => Arc::new(Int64Array::from(vec![batch; count])) as ArrayRef,
+        None => new_null_array(field.data_type(), count),
+    };
+    RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect()).unwrap()
+}
+
+fn texts(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+fn times(values: &[i64]) -> ArrayRef {
+    let values = arrow::array::TimestampMicrosecondArray::from(values.to_vec());
+    Arc::new(values.with_timezone("UTC"))
+}
+
+/// Writes batches as one task, as the reading threads do.
+async fn write(batch: &Batch, batches: Vec<(Table, RecordBatch)>) {
+    let sink = batch.sink();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut task = sink.task().unwrap();
+        for (table, batch) in batches {
+            task.take(table, batch).unwrap();
+        }
+        task.finish().unwrap();
+    });
+    written.await.unwrap();
+}
+
+fn events(batch: i64) -> RecordBatch {
+    let columns = [("session_id", texts(&["A", "B", "C"])), ("event_time", times(&[1_000_001, 2_000_000, 3_000_000]))];
+    rows(Table::Events, batch, 3, &columns)
+}
+
+fn sources(batch: i64) -> RecordBatch {
+    rows(Table::Sources, batch, 1, &[("source_id", texts(&["s"]))])
+}
+
+/// `parked` per row; the session id tells the batch.
+fn open(batch: i64, parked: &[bool]) -> RecordBatch {
+    let ids: Vec<_> = parked.iter().map(|parked| format!("{batch}{}", if *parked { "p" } else { "" })).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let columns = [("session_id", texts(&ids)), ("parked", Arc::new(BooleanArray::from(parked.to_vec())) as ArrayRef)];
+    rows(Table::OpenSessions, batch, parked.len(), &columns)
+}
+
+async fn full_batch(lake: &Lake, parked: &[bool]) -> Batch {
+    let batch = lake.begin().await.unwrap();
+    let n = batch.number();
+    let columns = vec![
+        (Table::Events, events(n)),
+        (Table::Events, events(n)),
+        (Table::OpenSessions, open(n, parked)),
+        (Table::Sources, sources(n)),
+    ];
+    write(&batch, columns).await;
+    batch
+}
+
+async fn count(lake: &Lake, table: Table) -> usize {
+    lake.read(table).await.unwrap().iter().map(RecordBatch::num_rows).sum()
+}
+
+async fn open_ids(lake: &Lake) -> Vec<String> {
+    let mut ids = Vec::new();
+    for batch in lake.read(Table::OpenSessions).await.unwrap() {
+        ids.extend(batch.column_by_name("session_id").unwrap().as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    ids.sort();
+    ids
+}
+
+async fn new_lake() -> (tempfile::TempDir, Lake) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(location(folder.path())).await.unwrap();
+    (folder, lake)
+}
+
+fn location(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn no_lake_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    for path in [folder.path(), missing.as_path()] {
+        let error = Lake::open(location(path)).await.unwrap_err();
+        assert!(matches!(error, Error::NoLake { .. }), "{error}");
+        assert!(error.to_string().contains("relaydrift ingest"), "{error}");
+    }
+    assert!(!missing.exists());
+    assert!(matches!(Lake::open("s3://bucket/lake").await, Err(Error::Scheme { .. })));
+}
+
+#[tokio::test]
+async fn a_newer_lake_is_refused_by_name_and_version() {
+    let (folder, _) = new_lake().await;
+    let paper = r#"{"format": 2, "created_by": "relaydrift 9.0", "more": true}"#;
+    std::fs::write(folder.path().join("_relaydrift/lake.json"), paper).unwrap();
+    for result in [Lake::open(location(folder.path())).await, Lake::open_or_create(location(folder.path())).await] {
+        let Err(Error::NewerFormat { location, found: 2, known: FORMAT }) = result else {
+            panic!("{result:?}");
+        };
+        assert!(location.contains(folder.path().file_name().unwrap().to_str().unwrap()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_lake_has_every_table() {
+    let (folder, _) = new_lake().await;
+    let lake = Lake::open(location(folder.path())).await.unwrap();
+    assert_eq!(lake.newest_batch().await.unwrap(), 0);
+    for table in Table::ALL {
+        assert!(folder.path().join(table.name()).join("_delta_log").is_dir());
+        let files = lake.files(table).await.unwrap();
+        assert_eq!((files.files.len(), files.schema), (0, table.schema()));
+        assert_eq!(count(&lake, table).await, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_there_after_reopening() {
+    // Names that a URL spells in another way.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my lake #1 100% é");
+    let lake = Lake::open_or_create(location(&path)).await.unwrap();
+    let committed = full_batch(&lake, &[false, true]).await.commit(&Summary::default()).await.unwrap();
+    assert_eq!(committed.batch, 1);
+    assert!(committed.versions.contains_key(&Table::Sources));
+    assert!(!committed.versions.contains_key(&Table::Rejects));
+
+    let lake = Lake::open(location(&path)).await.unwrap();
+    assert_eq!(lake.newest_batch().await.unwrap(), 1);
+    let events = lake.files(Table::Events).await.unwrap();
+    let [file] = events.files.as_slice() else { panic!("{events:?}") };
+    assert_eq!((file.rows, file.batch_min, file.batch_max), (Some(6), Some(1), Some(1)));
+    assert!(events.is_whole(file));
+    let times = &file.columns["event_time"];
+    assert_eq!((times.min.clone(), times.max.clone()), (Some(Bound::Time(1_000_000)), Some(Bound::Time(3_000_999))));
+    let ids = &file.columns["session_id"];
+    assert_eq!((ids.min.clone(), ids.max.clone(), ids.nulls), (text("A"), text("C"), Some(0)));
+    let data = &file.columns["data"];
+    assert_eq!((&data.min, data.nulls), (&None, Some(6)));
+    assert!(path.join("events").join(&file.path).is_file());
+    assert_eq!(events.root.to_file_path().unwrap(), path.canonicalize().unwrap().join("events"));
+
+    let read = lake.read(Table::Events).await.unwrap();
+    let row = read[0].column_by_name("event_time").unwrap().as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(row.value(0), 1_000_001);
+    // One row group for each batch of events.
+    let bytes = bytes::Bytes::from(std::fs::read(path.join("events").join(&file.path)).unwrap());
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    assert_eq!(reader.metadata().num_row_groups(), 2);
+    let column = reader.parquet_schema().columns().iter().position(|column| column.name() == "session_id").unwrap();
+    assert!(reader.metadata().row_group(0).column(column).bloom_filter_offset().is_some());
+    assert!(reader.metadata().file_metadata().key_value_metadata().is_none_or(Vec::is_empty));
+
+    assert_eq!(lake.begin().await.unwrap().number(), 2);
+    let report = verify(&lake).await.unwrap();
+    assert_eq!((report.batches, report.files), (1, 4));
+    assert_eq!(report.damaged, []);
+}
+
+fn text(value: &str) -> Option<Bound> {
+    Some(Bound::Text(value.into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_open_sessions_and_all_parked_ones_count() {
+    let (_folder, lake) = new_lake().await;
+    for parked in [&[false, true][..], &[false, false], &[true]] {
+        full_batch(&lake, parked).await.commit(&Summary::default()).await.unwrap();
+    }
+    assert_eq!(open_ids(&lake).await, ["1p", "3p"]);
+    let files = lake.files(Table::OpenSessions).await.unwrap();
+    assert_eq!(files.files.iter().map(|file| file.parked()).collect::<Vec<_>>(), [Some(true), Some(true)]);
+    full_batch(&lake, &[false]).await.commit(&Summary::default()).await.unwrap();
+    assert_eq!(open_ids(&lake).await, ["1p", "3p", "4"]);
+    // A batch without open sessions ends the ones before.
+    let batch = lake.begin().await.unwrap();
+    write(&batch, vec![(Table::Sources, sources(5))]).await;
+    batch.commit(&Summary::default()).await.unwrap();
+    assert_eq!(open_ids(&lake).await, ["1p", "3p"]);
+    assert_eq!(count(&lake, Table::Events).await, 24);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_before_the_decision_leaves_nothing() {
+    let (folder, lake) = new_lake().await;
+    drop(full_batch(&lake, &[false]).await);
+    let lake = Lake::open(location(folder.path())).await.unwrap();
+    let batch = lake.begin().await.unwrap();
+    assert_eq!((batch.number(), count(&lake, Table::Events).await), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_after_the_decision_is_made_good() {
+    // Stopped before each of the tables.
+    for tables in 0..=Table::ALL.len() {
+        let (folder, lake) = new_lake().await;
+        full_batch(&lake, &[false]).await.commit(&Summary::default()).await.unwrap();
+        let mut prepared = full_batch(&lake, &[false]).await.prepare(&Summary::default()).await.unwrap();
+        for table in &Table::ALL[..tables] {
+            apply::apply_to(&lake, *table, &prepared).await.unwrap();
+        }
+        if tables < Table::ALL.len() {
+            // Half of it is on disk, none of it is seen.
+            assert_eq!(lake.newest_batch().await.unwrap(), 1);
+            assert_eq!(count(&lake, Table::Events).await, 6);
+            assert_eq!(open_ids(&lake).await, ["1"]);
+        }
+        let lake = Lake::open(location(folder.path())).await.unwrap();
+        assert_eq!(lake.begin().await.unwrap().number(), 3);
+        assert_eq!(lake.newest_batch().await.unwrap(), 2);
+        assert_eq!(count(&lake, Table::Events).await, 12);
+        assert_eq!(count(&lake, Table::Sources).await, 2);
+        assert_eq!(open_ids(&lake).await, ["2"]);
+        // A second time changes nothing.
+        apply::apply(&lake, &prepared).await.unwrap();
+        assert_eq!(count(&lake, Table::Events).await, 12);
+        // The answer of the store got lost: the batch is still ours; with another id it is not.
+        prepared.commit(&lake).await.unwrap();
+        prepared.attempt = "another".into();
+        assert!(matches!(prepared.commit(&lake).await, Err(Error::LostBatch { batch: 2 })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_batches_of_one_number_one_is_lost() {
+    let (folder, lake) = new_lake().await;
+    let other = Lake::open(location(folder.path())).await.unwrap();
+    let (one, two) = (full_batch(&lake, &[false]).await, full_batch(&other, &[false]).await);
+    let summary = Summary::default();
+    let (one, two) = tokio::join!(one.commit(&summary), two.commit(&summary));
+    let lost = [&one, &two].iter().filter(|result| matches!(result, Err(Error::LostBatch { batch: 1 }))).count();
+    assert_eq!(lost, 1, "{one:?} {two:?}");
+    assert_eq!(lake.newest_batch().await.unwrap(), 1);
+    assert_eq!((count(&lake, Table::Events).await, count(&lake, Table::Sources).await), (6, 1));
+    assert_eq!(verify(&lake).await.unwrap().damaged, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_runs_that_apply_the_same_batch_apply_it_once() {
+    let (folder, lake) = new_lake().await;
+    full_batch(&lake, &[false]).await.prepare(&Summary::default()).await.unwrap();
+    let mut runs = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let path = location(folder.path()).to_owned();
+        runs.spawn(async move { Lake::open(&path).await.unwrap().begin().await.unwrap().number() });
+    }
+    assert_eq!(runs.join_all().await, [2; 6]);
+    assert_eq!((count(&lake, Table::Events).await, count(&lake, Table::Sources).await), (6, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_and_a_missing_file_are_found() {
+    let (folder, lake) = new_lake().await;
+    for _ in 0..2 {
+        full_batch(&lake, &[false]).await.commit(&Summary::default()).await.unwrap();
+    }
+    let files = lake.files(Table::Events).await.unwrap().files;
+    let path = |at: usize| folder.path().join("events").join(&files[at].path);
+    let mut bytes = std::fs::read(path(0)).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(path(0), bytes).unwrap();
+    std::fs::remove_file(path(1)).unwrap();
+    let damaged = verify(&lake).await.unwrap().damaged;
+    assert!(
+        matches!(damaged.as_slice(), [Damage::Changed { .. }, Damage::Unreadable { .. }]),
+        "{damaged:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_become_checkpoints_and_stay_readable() {
+    let (folder, lake) = new_lake().await;
+    for _ in 0..22 {
+        let batch = lake.begin().await.unwrap();
+        write(&batch, vec![(Table::Sources, sources(batch.number()))]).await;
+        batch.commit(&Summary::default()).await.unwrap();
+    }
+    let log = folder.path().join("sources/_delta_log");
+    let names = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.collect::<Vec<_>>().iter().any(|name| name.contains("checkpoint") && name.ends_with(".parquet")));
+    let files = lake.files(Table::Sources).await.unwrap();
+    assert_eq!((files.batch, files.files.len()), (22, 22));
+    assert_eq!(files.files[0].batch_max, Some(1));
+    assert_eq!(files.files[0].columns["source_id"].max, text("s"));
+}
+
+const ROW: &str = "2026-10-05T10:00:0S.000Z,EX1\\To Cloud,08DF1F4EEFBDC00S,0,,192.0.2.1:25,*,,attempting to connect\r\n\
+    2026-10-05T10:00:0S.500Z,EX1\\To Cloud,08DF1F4EEFBDC00S,1,,192.0.2.1:25,-,,Remote\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_cut_into_batches_and_repeated_without_effect() {
+    let logs = tempfile::tempdir().unwrap();
+    for n in 0..4 {
+        let path = logs.path().join(format!("EX1/SmtpSend/SEND202610051{n}-1.LOG"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, ROW.replace('S', &n.to_string())).unwrap();
+    }
+    let plan = || find(&[logs.path().to_owned()], &Naming::default()).unwrap();
+    let (_folder, lake) = new_lake().await;
+    let options = Options { batch_bytes: 2 * ROW.len() as u64, ..Options::default() };
+    let outcome = ingest(&lake, plan(), options, |_| ()).await.unwrap();
+    assert_eq!((outcome.batches.len(), outcome.summary.rows), (2, 8));
+    assert_eq!(count(&lake, Table::Events).await, 8);
+    let again = ingest(&lake, plan(), options, |_| ()).await.unwrap();
+    assert_eq!((again.batches.len(), again.summary.rows), (0, 0));
+    let numbers: Vec<i64> = lake.read(Table::Events).await.unwrap().iter().flat_map(|batch| {
+        batch.column_by_name("batch").unwrap().as_primitive::<Int64Type>().values().to_vec()
+    }).collect();
+    assert_eq!(numbers, [1, 1, 1, 1, 2, 2, 2, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_over_the_same_logs_store_each_row_once() {
+    let logs = tempfile::tempdir().unwrap();
+    for n in 0..4 {
+        std::fs::write(logs.path().join(format!("SEND202610051{n}-1.LOG")), ROW.replace('S', &n.to_string())).unwrap();
+    }
+    let plan = || find(&[logs.path().to_owned()], &Naming::default()).unwrap();
+    let (folder, lake) = new_lake().await;
+    let other = Lake::open(location(folder.path())).await.unwrap();
+    let options = Options { batch_bytes: ROW.len() as u64, ..Options::default() };
+    let (one, two) =
+        tokio::join!(ingest(&lake, plan(), options, |_| ()), ingest(&other, plan(), options, |_| ()));
+    let rows = one.unwrap().summary.rows + two.unwrap().summary.rows;
+    assert_eq!((rows, count(&lake, Table::Events).await), (8, 8));
+    assert_eq!(lake.newest_batch().await.unwrap(), 4);
+}
