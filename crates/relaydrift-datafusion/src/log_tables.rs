@@ -55,7 +55,14 @@ impl LogTables {
     /// The tables of the logs in `plan`; `naming` is for `send_log`.
     pub fn new(plan: Plan, naming: Naming, need: Need) -> Self {
         let (sessions, transactions) = (AtomicBool::new(false), AtomicBool::new(false));
-        LogTables { plan, naming, need, sessions, transactions, pass: Mutex::new(None) }
+        LogTables {
+            plan,
+            naming,
+            need,
+            sessions,
+            transactions,
+            pass: Mutex::new(None),
+        }
     }
 
     /// The logs that are read and the files that were left out.
@@ -89,7 +96,10 @@ impl LogTables {
             Table::Transactions => self.transactions.store(true, Ordering::Relaxed),
             _ => (),
         }
-        Arc::new(LogTable { logs: self.clone(), table })
+        Arc::new(LogTable {
+            logs: self.clone(),
+            table,
+        })
     }
 
     fn pass(&self, progress: Progress<'_>) -> Result<Pass, Error> {
@@ -110,8 +120,17 @@ impl LogTables {
         let sources = &self.plan.sources;
         let summary =
             relaydrift_ingest::read(sources, before, keep, Cut::default(), 0, &sink, progress)?;
-        let tables = sink.tables.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(pass.insert(Pass { keep, tables: Arc::new(tables), summary }).clone())
+        let tables = sink
+            .tables
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(pass
+            .insert(Pass {
+                keep,
+                tables: Arc::new(tables),
+                summary,
+            })
+            .clone())
     }
 }
 
@@ -124,7 +143,9 @@ impl Pass {
 impl fmt::Debug for LogTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let logs = self.plan.sources.len();
-        f.debug_struct("LogTables").field("logs", &logs).finish_non_exhaustive()
+        f.debug_struct("LogTables")
+            .field("logs", &logs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,10 +175,14 @@ impl TableProvider for LogTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let logs = self.logs.clone();
         let pass = tokio::task::spawn_blocking(move || logs.pass(&|_| ()));
-        let pass = pass.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let pass = pass
+            .await
+            .map_err(|error| DataFusionError::External(Box::new(error)))?;
         let pass = pass.map_err(|error| DataFusionError::External(Box::new(error)))?;
         let batches = pass.tables.get(&self.table).map_or(&[][..], Vec::as_slice);
-        in_memory(self.schema(), batches, state)?.scan(state, projection, filters, limit).await
+        in_memory(self.schema(), batches, state)?
+            .scan(state, projection, filters, limit)
+            .await
     }
 }
 
@@ -167,7 +192,10 @@ pub(crate) fn in_memory(
     batches: &[RecordBatch],
     state: &dyn Session,
 ) -> Result<MemTable> {
-    let count = state.config().target_partitions().clamp(1, batches.len().max(1));
+    let count = state
+        .config()
+        .target_partitions()
+        .clamp(1, batches.len().max(1));
     let mut partitions = vec![Vec::new(); count];
     for (at, batch) in batches.iter().enumerate() {
         partitions[at % count].push(batch.clone());
@@ -183,7 +211,10 @@ struct Collect {
 
 impl Sink for Collect {
     fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError> {
-        Ok(Box::new(CollectTask { whole: self, batches: Vec::new() }))
+        Ok(Box::new(CollectTask {
+            whole: self,
+            batches: Vec::new(),
+        }))
     }
 }
 
@@ -199,7 +230,11 @@ impl TaskSink for CollectTask<'_> {
     }
 
     fn finish(self: Box<Self>) -> Result<(), SinkError> {
-        let mut tables = self.whole.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = self
+            .whole
+            .tables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (table, batch) in self.batches {
             tables.entry(table).or_default().push(batch);
         }

@@ -97,7 +97,8 @@ impl TableProvider for SendLogs {
             PartitionedFile::new(source.path.to_string_lossy(), source.size)
                 .with_extension(source.clone())
         });
-        let groups = FileGroup::new(files.collect()).split_files(state.config().target_partitions());
+        let groups =
+            FileGroup::new(files.collect()).split_files(state.config().target_partitions());
         let source = Arc::new(SendLogSource::new(Table::Events.schema()));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
@@ -119,9 +120,14 @@ struct SendLogSource {
 
 impl SendLogSource {
     fn new(schema: SchemaRef) -> Self {
-        let schema = TableSchema::from_file_schema(schema);
+        let schema = TableSchema::from(schema);
         let projection = SplitProjection::unprojected(&schema);
-        SendLogSource { schema, projection, rows: 8192, metrics: ExecutionPlanMetricsSet::new() }
+        SendLogSource {
+            schema,
+            projection,
+            rows: 8192,
+            metrics: ExecutionPlanMetricsSet::new(),
+        }
     }
 }
 
@@ -148,7 +154,10 @@ impl FileSource for SendLogSource {
     }
 
     fn with_batch_size(&self, rows: usize) -> Arc<dyn FileSource> {
-        Arc::new(SendLogSource { rows, ..self.clone() })
+        Arc::new(SendLogSource {
+            rows,
+            ..self.clone()
+        })
     }
 
     fn metrics(&self) -> &ExecutionPlanMetricsSet {
@@ -174,7 +183,10 @@ impl FileSource for SendLogSource {
     ) -> Result<Option<Arc<dyn FileSource>>> {
         let merged = self.projection.source.try_merge(projection)?;
         let projection = SplitProjection::new(self.schema.file_schema(), &merged);
-        Ok(Some(Arc::new(SendLogSource { projection, ..self.clone() })))
+        Ok(Some(Arc::new(SendLogSource {
+            projection,
+            ..self.clone()
+        })))
     }
 
     fn apply_expressions(
@@ -187,7 +199,9 @@ impl FileSource for SendLogSource {
 
 impl fmt::Debug for SendLogSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SendLogSource").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("SendLogSource")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 

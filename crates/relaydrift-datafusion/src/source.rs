@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
@@ -36,7 +36,10 @@ impl Source {
         match self {
             Source::Batches(tables) => {
                 let batches = tables.get(&table).cloned().unwrap_or_default();
-                Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![batches])?)))
+                Ok(Some(Arc::new(MemTable::try_new(
+                    table.schema(),
+                    vec![batches],
+                )?)))
             }
             Source::Logs(logs) => Ok(Some(logs.open(table))),
             Source::None => Ok(None),

@@ -43,7 +43,11 @@ fn session(hour: u32, id: u32, thumbprint: char, refused: bool) -> String {
         (">", "EHLO mail.contoso.com", ""),
         ("<", hello, ""),
         ("<", "250 OK", ""),
-        ("*", "8;2026-01-01T08:00:00.000Z;1", "sending message with RecordId 1 and InternetMessageId <1@contoso.com>"),
+        (
+            "*",
+            "8;2026-01-01T08:00:00.000Z;1",
+            "sending message with RecordId 1 and InternetMessageId <1@contoso.com>",
+        ),
         (">", "MAIL FROM:<a@contoso.com> SIZE=10", ""),
         (">", "RCPT TO:<b@far.example>", ""),
         ("<", "250 2.1.0 Sender OK", ""),
@@ -66,8 +70,16 @@ fn logs(folder: &tempfile::TempDir) -> PathBuf {
         std::fs::create_dir_all(&path).unwrap();
         let early = session(8, 1, 'A', false) + &session(9, 2, 'A', false);
         let late = session(11, 3, second, second == 'B') + &session(12, 4, second, second == 'B');
-        std::fs::write(path.join("SEND2026010108-1.LOG"), HEADER.to_string() + &early).unwrap();
-        std::fs::write(path.join("SEND2026010111-1.LOG"), HEADER.to_string() + &late).unwrap();
+        std::fs::write(
+            path.join("SEND2026010108-1.LOG"),
+            HEADER.to_string() + &early,
+        )
+        .unwrap();
+        std::fs::write(
+            path.join("SEND2026010111-1.LOG"),
+            HEADER.to_string() + &late,
+        )
+        .unwrap();
     }
     folder.path().to_path_buf()
 }
@@ -90,13 +102,36 @@ async fn questions_to_raw_logs() -> Result<()> {
 
     assert_eq!(number(&ctx, "select count(*) from events").await?, 160);
     assert!(tables.summary().is_none(), "events need no pass");
-    assert_eq!(number(&ctx, "select count(distinct session_id) from events where event = '+'").await?, 4);
-    assert_eq!(number(&ctx, "select max(sequence) + 1 from events").await?, 20);
+    assert_eq!(
+        number(
+            &ctx,
+            "select count(distinct session_id) from events where event = '+'"
+        )
+        .await?,
+        4
+    );
+    assert_eq!(
+        number(&ctx, "select max(sequence) + 1 from events").await?,
+        20
+    );
 
-    assert_eq!(number(&ctx, "select count(*) from certificate_spans").await?, 3);
+    assert_eq!(
+        number(&ctx, "select count(*) from certificate_spans").await?,
+        3
+    );
     assert_eq!(tables.summary().map(|summary| summary.rows), Some(160));
-    assert_eq!(number(&ctx, "select sum(refused) from certificate_spans").await?, 2);
-    assert_eq!(number(&ctx, "select count(*) from refusals where enhanced = '5.7.64'").await?, 2);
+    assert_eq!(
+        number(&ctx, "select sum(refused) from certificate_spans").await?,
+        2
+    );
+    assert_eq!(
+        number(
+            &ctx,
+            "select count(*) from refusals where enhanced = '5.7.64'"
+        )
+        .await?,
+        2
+    );
     assert_eq!(number(&ctx, "select count(*) from sessions").await?, 8);
     assert_eq!(number(&ctx, "select count(*) from transactions").await?, 8);
     assert_eq!(number(&ctx, "select count(*) from sources").await?, 4);
@@ -105,7 +140,14 @@ async fn questions_to_raw_logs() -> Result<()> {
         and severity = 'high' and last_good is not null";
     assert_eq!(number(&ctx, drift).await?, 1);
     assert_eq!(number(&ctx, "select count(*) from drift").await?, 1);
-    assert_eq!(number(&ctx, "select count(*) from coverage where state = 'no logs'").await?, 2);
+    assert_eq!(
+        number(
+            &ctx,
+            "select count(*) from coverage where state = 'no logs'"
+        )
+        .await?,
+        2
+    );
     Ok(())
 }
 
@@ -131,11 +173,19 @@ async fn send_log_reads_without_a_source() -> Result<()> {
     register_all(&ctx, Source::None).await?;
     let ask = |what: &str, tail: &str| format!("select {what} from send_log('{path}{tail}')");
     assert_eq!(number(&ctx, &ask("count(*)", "")).await?, 160);
-    assert_eq!(number(&ctx, &ask("count(event)", "/EX1/SmtpSend/*11-1.LOG")).await?, 40);
-    let one = format!("select sequence from send_log('{path}') where server = 'EX2' and event = '-' limit 1");
+    assert_eq!(
+        number(&ctx, &ask("count(event)", "/EX1/SmtpSend/*11-1.LOG")).await?,
+        40
+    );
+    let one = format!(
+        "select sequence from send_log('{path}') where server = 'EX2' and event = '-' limit 1"
+    );
     assert_eq!(number(&ctx, &one).await?, 19);
     for wrong in ["send_log()", "send_log(1)", "send_log('/nowhere/at/all')"] {
-        assert!(ctx.sql(&format!("select line from {wrong}")).await.is_err(), "{wrong}");
+        assert!(
+            ctx.sql(&format!("select line from {wrong}")).await.is_err(),
+            "{wrong}"
+        );
     }
     Ok(())
 }
