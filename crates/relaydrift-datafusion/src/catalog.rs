@@ -30,7 +30,11 @@ impl Schema {
     pub(crate) fn new(source: Source, host: Arc<dyn SchemaProvider>, ctx: &SessionContext) -> Self {
         let weak = ctx.state_weak_ref();
         let state = move || weak.upgrade().map(|state| state.read().clone());
-        Schema { source, host, state: Box::new(state) }
+        Schema {
+            source,
+            host,
+            state: Box::new(state),
+        }
     }
 
     fn owned(&self, name: &str) -> Option<Table> {
@@ -60,10 +64,21 @@ pub(crate) fn host_of(schema: Arc<dyn SchemaProvider>) -> Arc<dyn SchemaProvider
 #[async_trait]
 impl SchemaProvider for Schema {
     fn table_names(&self) -> Vec<String> {
-        let tables = Table::ALL.into_iter().filter(|table| self.source.has(*table));
+        let tables = Table::ALL
+            .into_iter()
+            .filter(|table| self.source.has(*table));
         let mut names: Vec<String> = tables.map(|table| table.name().to_string()).collect();
-        names.extend(crate::views::views().iter().map(|view| view.name.to_string()));
-        names.extend(self.host.table_names().into_iter().filter(|name| view(name).is_none()));
+        names.extend(
+            crate::views::views()
+                .iter()
+                .map(|view| view.name.to_string()),
+        );
+        names.extend(
+            self.host
+                .table_names()
+                .into_iter()
+                .filter(|name| view(name).is_none()),
+        );
         names
     }
 
@@ -109,6 +124,9 @@ impl SchemaProvider for Schema {
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Schema").field("source", &self.source).field("host", &self.host).finish()
+        f.debug_struct("Schema")
+            .field("source", &self.source)
+            .field("host", &self.host)
+            .finish()
     }
 }

@@ -22,6 +22,8 @@
 
 mod catalog;
 pub mod functions;
+mod log_tables;
+mod send_log;
 mod session;
 mod source;
 mod views;
@@ -29,6 +31,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use log_tables::{LogTables, Need};
 pub use session::{session_context, session_state};
 pub use source::Source;
 pub use views::{View, views};

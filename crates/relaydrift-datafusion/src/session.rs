@@ -8,7 +8,10 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 /// `threads` is the number of partitions a plan is cut into; at least one. The functions, tables
 /// and views of this crate come with [`register_all`](crate::register_all).
 pub fn session_state(threads: usize) -> SessionState {
-    SessionStateBuilder::new().with_config(config(threads)).with_default_features().build()
+    SessionStateBuilder::new()
+        .with_config(config(threads))
+        .with_default_features()
+        .build()
 }
 
 /// A context over [`session_state`].

@@ -24,7 +24,10 @@ pub fn views() -> &'static [View] {
 
 /// The view called `name`.
 pub(crate) fn view(name: &str) -> Option<&'static View> {
-    VIEWS.binary_search_by_key(&name, |view| view.name).ok().map(|at| &VIEWS[at])
+    VIEWS
+        .binary_search_by_key(&name, |view| view.name)
+        .ok()
+        .map(|at| &VIEWS[at])
 }
 
 macro_rules! list {
@@ -72,17 +75,32 @@ mod tests {
             .filter_map(|name| name.strip_suffix(".sql").map(str::to_string))
             .collect();
         names.sort();
-        assert_eq!(names, VIEWS.iter().map(|view| view.name).collect::<Vec<_>>());
+        assert_eq!(
+            names,
+            VIEWS.iter().map(|view| view.name).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn every_view_says_what_a_row_is_and_names_its_columns() {
         for view in VIEWS {
-            assert!(view.description().len() > 60, "{} has no description", view.name);
+            assert!(
+                view.description().len() > 60,
+                "{} has no description",
+                view.name
+            );
             let code = view.sql.lines().filter(|line| !line.starts_with("--"));
             let code = code.collect::<Vec<_>>().join("\n");
-            assert!(!code.contains("select *") && !code.contains(".*"), "{}", view.name);
-            assert!(!code.contains("SELECT") && !code.contains("FROM"), "{}", view.name);
+            assert!(
+                !code.contains("select *") && !code.contains(".*"),
+                "{}",
+                view.name
+            );
+            assert!(
+                !code.contains("SELECT") && !code.contains("FROM"),
+                "{}",
+                view.name
+            );
         }
     }
 }

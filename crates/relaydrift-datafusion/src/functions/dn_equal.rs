@@ -1,26 +1,11 @@
 //! `dn_equal(a, b)`: are two distinguished names the same?
 
-use std::sync::LazyLock;
-
 use datafusion::arrow::array::BooleanArray;
 use datafusion::arrow::datatypes::DataType;
-use datafusion::logical_expr::{Documentation, ScalarUDF};
+use datafusion::logical_expr::ScalarUDF;
 use relaydrift_parse::dn;
 
-use super::scalar::{Scalar, TEXT, each_pair, section};
-
-static DOCUMENTATION: LazyLock<Documentation> = LazyLock::new(|| {
-    Documentation::builder(
-        section("Distinguished names"),
-        "Whether two distinguished names are the same: letter case, spaces around the signs and the \
-         quoting of values do not count, the order of the attributes does.",
-        "dn_equal(a, b)",
-    )
-    .with_sql_example("select dn_equal('CN=mail.contoso.com, O=\"Contoso, Ltd\"', 'cn=MAIL.contoso.com,O=Contoso\\, Ltd');")
-    .with_argument("a", "A distinguished name, for example `CN=mail.contoso.com, O=Contoso`")
-    .with_argument("b", "The other one")
-    .build()
-});
+use super::scalar::{About, Scalar, TEXT, each_pair};
 
 /// The SQL function.
 pub(super) fn udf() -> ScalarUDF {
@@ -29,7 +14,14 @@ pub(super) fn udf() -> ScalarUDF {
         takes: vec![vec![TEXT, TEXT]],
         returns: DataType::Boolean,
         kernel: |args| each_pair::<_, BooleanArray>(args, |a, b| Some(dn::equal(a, b))),
-        documentation: &DOCUMENTATION,
+        about: About {
+            section: "Distinguished names",
+            description: "Whether two distinguished names are the same by X.500's rules: the case of types and values, the width of spaces, quoting and the order inside a multi-valued part do not count, the order of the parts does.",
+            syntax: "dn_equal(a, b)",
+            example: "select dn_equal('CN=mail.contoso.com, O=Contoso', 'cn=MAIL.contoso.com,O=contoso'); -- true",
+            arguments: &[("a", "A distinguished name as a log prints it"),
+            ("b", "The other one")],
+        },
     }
     .udf()
 }

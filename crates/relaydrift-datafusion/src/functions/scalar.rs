@@ -1,7 +1,7 @@
 //! The glue between a pure kernel and the engine: one scalar function, argument types coerced.
 
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, ListArray, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field};
@@ -26,15 +26,61 @@ pub(super) struct Scalar {
     /// What it computes.
     pub kernel: Kernel,
     /// What `show functions` prints.
-    pub documentation: &'static LazyLock<Documentation>,
+    pub about: About,
+}
+
+/// What `show functions` prints.
+#[derive(Debug)]
+pub(super) struct About {
+    /// The family of functions it belongs to.
+    pub section: &'static str,
+    /// What it returns, also for odd input.
+    pub description: &'static str,
+    /// How it is called.
+    pub syntax: &'static str,
+    /// A select to paste, and its answer as a comment.
+    pub example: &'static str,
+    /// Names and meanings of its arguments.
+    pub arguments: &'static [(&'static str, &'static str)],
 }
 
 impl Scalar {
     /// The function, ready to register.
     pub(super) fn udf(self) -> ScalarUDF {
-        let takes = self.takes.iter().cloned().map(TypeSignature::Exact).collect();
+        let takes = self
+            .takes
+            .iter()
+            .cloned()
+            .map(TypeSignature::Exact)
+            .collect();
         let signature = Signature::one_of(takes, Volatility::Immutable);
-        ScalarUDF::from(Glue { scalar: self, signature })
+        let About {
+            section,
+            description,
+            syntax,
+            example,
+            arguments,
+        } = self.about;
+        let section = DocSection {
+            include: true,
+            label: section,
+            description: None,
+        };
+        let documentation =
+            Documentation::builder(section, description, syntax).with_sql_example(example);
+        let documentation = arguments
+            .iter()
+            .fold(documentation, |documentation, (name, text)| {
+                documentation.with_argument(*name, *text)
+            });
+        let documentation = documentation.build();
+        ScalarUDF::from(Glue {
+            name: self.name,
+            returns: self.returns,
+            kernel: self.kernel,
+            signature,
+            documentation,
+        })
     }
 }
 
@@ -46,18 +92,18 @@ pub(super) fn texts() -> DataType {
     DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)))
 }
 
-/// A section of the documentation.
-pub(super) const fn section(label: &'static str) -> DocSection {
-    DocSection { include: true, label, description: None }
-}
-
 /// Applies `kernel` to every value that is not NULL; NULL in, NULL out.
 pub(super) fn each<'a, T, A: FromIterator<Option<T>> + Array + 'static>(
     values: &'a ArrayRef,
     kernel: impl Fn(&'a str) -> Option<T>,
 ) -> Result<ArrayRef> {
     let values = values.as_string::<i32>();
-    Ok(Arc::new(values.iter().map(|value| value.and_then(&kernel)).collect::<A>()))
+    Ok(Arc::new(
+        values
+            .iter()
+            .map(|value| value.and_then(&kernel))
+            .collect::<A>(),
+    ))
 }
 
 /// Applies `kernel` to every pair without a NULL.
@@ -67,7 +113,11 @@ pub(super) fn each_pair<'a, T, A: FromIterator<Option<T>> + Array + 'static>(
 ) -> Result<ArrayRef> {
     let (one, other) = (args[0].as_string::<i32>(), args[1].as_string::<i32>());
     let pairs = one.iter().zip(other.iter());
-    Ok(Arc::new(pairs.map(|(one, other)| kernel(one?, other?)).collect::<A>()))
+    Ok(Arc::new(
+        pairs
+            .map(|(one, other)| kernel(one?, other?))
+            .collect::<A>(),
+    ))
 }
 
 /// The second argument of a function that takes one text or a list of texts, row by row.
@@ -87,10 +137,17 @@ impl<'a> OneOrMany<'a> {
     /// The texts of row `at`; `None` where the row is NULL. NULL items are left out.
     pub(super) fn at(&self, at: usize) -> Option<Vec<String>> {
         match self {
-            OneOrMany::One(texts) => texts.is_valid(at).then(|| vec![texts.value(at).to_string()]),
+            OneOrMany::One(texts) => texts
+                .is_valid(at)
+                .then(|| vec![texts.value(at).to_string()]),
             OneOrMany::Many(lists) => lists.is_valid(at).then(|| {
                 let items = lists.value(at);
-                items.as_string::<i32>().iter().flatten().map(str::to_string).collect()
+                items
+                    .as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(str::to_string)
+                    .collect()
             }),
         }
     }
@@ -98,13 +155,16 @@ impl<'a> OneOrMany<'a> {
 
 #[derive(Debug)]
 struct Glue {
-    scalar: Scalar,
+    name: &'static str,
+    returns: DataType,
+    kernel: Kernel,
     signature: Signature,
+    documentation: Documentation,
 }
 
 impl PartialEq for Glue {
     fn eq(&self, other: &Self) -> bool {
-        self.scalar.name == other.scalar.name
+        self.name == other.name
     }
 }
 
@@ -112,13 +172,13 @@ impl Eq for Glue {}
 
 impl Hash for Glue {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.scalar.name.hash(state);
+        self.name.hash(state);
     }
 }
 
 impl ScalarUDFImpl for Glue {
     fn name(&self) -> &str {
-        self.scalar.name
+        self.name
     }
 
     fn signature(&self) -> &Signature {
@@ -126,17 +186,29 @@ impl ScalarUDFImpl for Glue {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.scalar.returns.clone())
+        Ok(self.returns.clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         // Constants stay constants: one row in, one row out.
-        let scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let scalar = args
+            .args
+            .iter()
+            .all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let rows = if scalar { 1 } else { args.number_rows };
-        let arrays: Vec<_> = args.args.iter().map(|arg| arg.to_array(rows)).collect::<Result<_>>()?;
-        let result = (self.scalar.kernel)(&arrays)?;
-        if result.data_type() != &self.scalar.returns || result.len() != rows {
-            return exec_err!("{} returned {} rows of {}", self.name(), result.len(), result.data_type());
+        let arrays: Vec<_> = args
+            .args
+            .iter()
+            .map(|arg| arg.to_array(rows))
+            .collect::<Result<_>>()?;
+        let result = (self.kernel)(&arrays)?;
+        if result.data_type() != &self.returns || result.len() != rows {
+            return exec_err!(
+                "{} returned {} rows of {}",
+                self.name(),
+                result.len(),
+                result.data_type()
+            );
         }
         if scalar {
             let value = datafusion::common::ScalarValue::try_from_array(&result, 0)?;
@@ -146,6 +218,6 @@ impl ScalarUDFImpl for Glue {
     }
 
     fn documentation(&self) -> Option<&Documentation> {
-        Some(self.scalar.documentation)
+        Some(&self.documentation)
     }
 }

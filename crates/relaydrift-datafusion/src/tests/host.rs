@@ -15,7 +15,10 @@ async fn rows(ctx: &datafusion::prelude::SessionContext, sql: &str) -> Result<Ve
 async fn built_in_functions_still_resolve() -> Result<()> {
     let ctx = session_context(1);
     register_all(&ctx, Source::None).await?;
-    for sql in ["select upper('a'), md5('x'), regexp_like('a', 'b')", "select count(*), sum(1)"] {
+    for sql in [
+        "select upper('a'), md5('x'), regexp_like('a', 'b')",
+        "select count(*), sum(1)",
+    ] {
         assert_eq!(rows(&ctx, sql).await?[0].num_rows(), 1);
     }
     Ok(())
@@ -28,10 +31,22 @@ async fn tables_of_the_host_keep_working() -> Result<()> {
     register_all(&ctx, Source::Batches(Arc::default())).await?;
     rows(&ctx, "create table after as select 2 as two").await?;
     rows(&ctx, "select one, two from before, after").await?;
-    rows(&ctx, "create view mine as select server from certificate_spans").await?;
+    rows(
+        &ctx,
+        "create view mine as select server from certificate_spans",
+    )
+    .await?;
     rows(&ctx, "select server from mine").await?;
-    assert!(rows(&ctx, "create table sessions as select 1 as one").await.is_err());
-    assert!(rows(&ctx, "create table drift as select 1 as one").await.is_err());
+    assert!(
+        rows(&ctx, "create table sessions as select 1 as one")
+            .await
+            .is_err()
+    );
+    assert!(
+        rows(&ctx, "create table drift as select 1 as one")
+            .await
+            .is_err()
+    );
     rows(&ctx, "drop table after").await?;
     assert!(ctx.sql("select two from after").await.is_err());
     // A second source takes the place of the first, the host's tables stay.
@@ -47,7 +62,11 @@ async fn every_view_plans_over_empty_tables() -> Result<()> {
     register_all(&ctx, Source::Batches(Arc::default())).await?;
     for view in crate::views() {
         let sql = format!("select * from {}", view.name);
-        let found: usize = rows(&ctx, &sql).await?.iter().map(RecordBatch::num_rows).sum();
+        let found: usize = rows(&ctx, &sql)
+            .await?
+            .iter()
+            .map(RecordBatch::num_rows)
+            .sum();
         assert_eq!(found, 0, "{}", view.name);
     }
     Ok(())
@@ -60,13 +79,20 @@ async fn the_drift_views_share_one_contract() -> Result<()> {
     let contract = "found_at kind class severity breaking organization connector_id role server before \
         after first_seen last_good refused_after session_id detail key";
     let drift = ctx.table("drift").await?;
-    let names: Vec<_> = drift.schema().fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<_> = drift
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     assert_eq!(names, contract.split_whitespace().collect::<Vec<_>>());
     for name in ["certificate_drift", "egress_drift"] {
         let view = ctx.table(name).await?;
         let types = |frame: &datafusion::dataframe::DataFrame| {
             let fields = frame.schema().fields().iter();
-            fields.map(|field| (field.name().clone(), field.data_type().clone())).collect::<Vec<_>>()
+            fields
+                .map(|field| (field.name().clone(), field.data_type().clone()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(types(&view), types(&drift), "{name}");
     }
@@ -81,14 +107,28 @@ async fn planning_time() -> Result<()> {
     for view in crate::views() {
         let start = std::time::Instant::now();
         let state = ctx.state();
-        let plan = state.create_logical_plan(&format!("select * from {}", view.name)).await?;
+        let plan = state
+            .create_logical_plan(&format!("select * from {}", view.name))
+            .await?;
         let parsed = start.elapsed();
         let optimized = state.optimize(&plan)?;
         let done = start.elapsed();
-        let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+        let physical = state
+            .query_planner()
+            .create_physical_plan(&optimized, &state)
+            .await?;
         let planned = start.elapsed();
-        let nodes = datafusion::physical_plan::displayable(physical.as_ref()).indent(false).to_string().lines().count();
-        println!("{:24} parse {parsed:?} optimize {:?} physical {:?} nodes {nodes}", view.name, done - parsed, planned - done);
+        let nodes = datafusion::physical_plan::displayable(physical.as_ref())
+            .indent(false)
+            .to_string()
+            .lines()
+            .count();
+        println!(
+            "{:24} parse {parsed:?} optimize {:?} physical {:?} nodes {nodes}",
+            view.name,
+            done - parsed,
+            planned - done
+        );
     }
     Ok(())
 }
@@ -100,6 +140,10 @@ async fn explain() -> Result<()> {
     register_all(&ctx, Source::Batches(Arc::default())).await?;
     let frame = ctx.sql(&std::env::var("EXPLAIN").unwrap()).await?;
     println!("{}", frame.clone().into_optimized_plan()?.display_indent());
-    println!("{}", datafusion::physical_plan::displayable(frame.create_physical_plan().await?.as_ref()).indent(false));
+    println!(
+        "{}",
+        datafusion::physical_plan::displayable(frame.create_physical_plan().await?.as_ref())
+            .indent(false)
+    );
     Ok(())
 }

@@ -28,7 +28,11 @@ impl AsyncDB for Database {
         if schema.fields().is_empty() {
             return Ok(DBOutput::StatementComplete(0));
         }
-        let types = schema.fields().iter().map(|field| kind(field.data_type())).collect();
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| kind(field.data_type()))
+            .collect();
         let mut rows = Vec::new();
         for batch in &batches {
             rows.extend(cells(batch)?);
@@ -51,10 +55,22 @@ fn kind(data_type: &DataType) -> DefaultColumnType {
 fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, DataFusionError> {
     let options = FormatOptions::new().with_null("NULL");
     let columns = batch.columns().iter();
-    let columns: Vec<_> =
-        columns.map(|column| ArrayFormatter::try_new(column, &options)).collect::<Result<_, _>>()?;
-    let cell = |text: String| if text.is_empty() { "(empty)".to_string() } else { text };
-    let row = |at| columns.iter().map(|column| cell(column.value(at).to_string())).collect();
+    let columns: Vec<_> = columns
+        .map(|column| ArrayFormatter::try_new(column, &options))
+        .collect::<Result<_, _>>()?;
+    let cell = |text: String| {
+        if text.is_empty() {
+            "(empty)".to_string()
+        } else {
+            text
+        }
+    };
+    let row = |at| {
+        columns
+            .iter()
+            .map(|column| cell(column.value(at).to_string()))
+            .collect()
+    };
     Ok((0..batch.num_rows()).map(row).collect())
 }
 
@@ -84,13 +100,18 @@ fn files() -> Vec<PathBuf> {
 async fn every_file_gives_its_answers() {
     let only = std::env::var("SLT").unwrap_or_default();
     let mut failed = Vec::new();
-    for file in files().into_iter().filter(|file| file.to_string_lossy().contains(&only)) {
+    for file in files()
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains(&only))
+    {
         let mut runner = runner();
         if std::env::var_os("SLT_COMPLETE").is_some() {
             let normalizer = sqllogictest::default_normalizer;
             let validator = sqllogictest::default_validator;
             let columns = sqllogictest::default_column_validator;
-            let update = runner.update_test_file(&file, "  ", validator, normalizer, columns).await;
+            let update = runner
+                .update_test_file(&file, "  ", validator, normalizer, columns)
+                .await;
             update.unwrap();
         } else if let Err(error) = runner.run_file_async(&file).await {
             failed.push(error.display(false).to_string());
@@ -102,13 +123,25 @@ async fn every_file_gives_its_answers() {
 #[test]
 fn every_view_and_function_has_a_file() {
     let files = files();
-    let stems: Vec<_> = files.iter().map(|file| file.file_stem().unwrap().to_str().unwrap()).collect();
-    let texts: Vec<_> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let stems: Vec<_> = files
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_str().unwrap())
+        .collect();
+    let texts: Vec<_> = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
     for view in crate::views() {
-        let named = texts.iter().any(|text| text.contains(&format!("from {}", view.name)));
+        let named = texts
+            .iter()
+            .any(|text| text.contains(&format!("from {}", view.name)));
         assert!(named, "no test asks view {}", view.name);
     }
     for function in crate::functions::scalar_functions() {
-        assert!(stems.contains(&function.name()), "function {} has no .slt file", function.name());
+        assert!(
+            stems.contains(&function.name()),
+            "function {} has no .slt file",
+            function.name()
+        );
     }
 }

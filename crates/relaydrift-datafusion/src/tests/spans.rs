@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
     new_null_array,
 };
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -27,18 +27,26 @@ struct Seen {
 
 /// Several observations of a value in one hour of a server are one.
 fn observations() -> impl Strategy<Value = Vec<Seen>> {
-    let seen = (0..40u8, 0..4u8, 0..60i64, 0..60i64, 0..60i64).prop_map(|(server, value, hour, a, b)| {
-        let minute = HOUR / 60;
-        let first = hour * HOUR + a.min(b) * minute;
-        Seen { server, value, first, last: hour * HOUR + a.max(b) * minute }
-    });
+    let seen =
+        (0..40u8, 0..4u8, 0..60i64, 0..60i64, 0..60i64).prop_map(|(server, value, hour, a, b)| {
+            let minute = HOUR / 60;
+            let first = hour * HOUR + a.min(b) * minute;
+            Seen {
+                server,
+                value,
+                first,
+                last: hour * HOUR + a.max(b) * minute,
+            }
+        });
     proptest::collection::vec(seen, 400..800)
 }
 
 fn merged(seen: &[Seen]) -> Vec<Seen> {
     let mut hours: BTreeMap<(u8, u8, i64), Seen> = BTreeMap::new();
     for one in seen {
-        let hour = hours.entry((one.server, one.value, one.first / HOUR)).or_insert(*one);
+        let hour = hours
+            .entry((one.server, one.value, one.first / HOUR))
+            .or_insert(*one);
         hour.first = hour.first.min(one.first);
         hour.last = hour.last.max(one.last);
     }
@@ -54,20 +62,23 @@ fn batch(seen: &[Seen]) -> RecordBatch {
         Arc::new(times.with_timezone("UTC"))
     };
     let schema = Table::Observations.schema();
-    let columns = schema.fields().iter().map(|field| match field.name().as_str() {
-        "organization" => text(&|_| "o".into()),
-        "connector_id" => text(&|_| "c".into()),
-        "server" => text(&|seen| format!("EX{:02}", seen.server)),
-        "service" => text(&|_| "Hub".into()),
-        "kind" => text(&|_| "certificate".into()),
-        "value" => text(&|seen| seen.value.to_string()),
-        "hour" => time(&|seen| seen.first / HOUR * HOUR),
-        "first_seen" => time(&|seen| seen.first),
-        "last_seen" => time(&|seen| seen.last),
-        "sessions" => Arc::new(Int64Array::from(vec![1; seen.len()])),
-        "refused" => Arc::new(Int64Array::from(vec![0; seen.len()])),
-        _ => new_null_array(field.data_type(), seen.len()),
-    });
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| match field.name().as_str() {
+            "organization" => text(&|_| "o".into()),
+            "connector_id" => text(&|_| "c".into()),
+            "server" => text(&|seen| format!("EX{:02}", seen.server)),
+            "service" => text(&|_| "Hub".into()),
+            "kind" => text(&|_| "certificate".into()),
+            "value" => text(&|seen| seen.value.to_string()),
+            "hour" => time(&|seen| seen.first / HOUR * HOUR),
+            "first_seen" => time(&|seen| seen.first),
+            "last_seen" => time(&|seen| seen.last),
+            "sessions" => Arc::new(Int64Array::from(vec![1; seen.len()])),
+            "refused" => Arc::new(Int64Array::from(vec![0; seen.len()])),
+            _ => new_null_array(field.data_type(), seen.len()),
+        });
     RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()
 }
 
@@ -78,7 +89,9 @@ fn spans(seen: &[Seen]) -> Vec<(u8, u8, i64, i64, i64)> {
     for one in &merged {
         let sessions = seen
             .iter()
-            .filter(|s| (s.server, s.value, s.first / HOUR) == (one.server, one.value, one.first / HOUR))
+            .filter(|s| {
+                (s.server, s.value, s.first / HOUR) == (one.server, one.value, one.first / HOUR)
+            })
             .count() as i64;
         if let Some(span) = spans.last_mut()
             && (span.0, span.1) == (one.server, one.value)
@@ -110,7 +123,9 @@ fn changes(seen: &[Seen]) -> Vec<Change> {
     for server in 0..40 {
         let mut here: Vec<_> = spans.iter().filter(|span| span.0 == server).collect();
         here.sort_by_key(|span| (span.2, span.1));
-        let Some(start) = here.first().map(|span| span.2) else { continue };
+        let Some(start) = here.first().map(|span| span.2) else {
+            continue;
+        };
         // When each value was in use during the first day.
         let extent = |value: u8| {
             let first_day = || here.iter().filter(|s| s.1 == value && s.2 < start + DAY);
@@ -118,15 +133,24 @@ fn changes(seen: &[Seen]) -> Vec<Change> {
             Some((from, first_day().map(|s| s.3.min(start + DAY)).max()?))
         };
         let in_set = |value: u8| {
-            let Some((from, to)) = extent(value) else { return false };
-            (0..4).filter(|other| *other != value).filter_map(|other| Some((other, extent(other)?))).any(
-                |(other, (other_from, other_to))| {
-                    if (other_from, other) < (from, value) { other_to > from } else { other_from < to }
-                },
-            )
+            let Some((from, to)) = extent(value) else {
+                return false;
+            };
+            (0..4)
+                .filter(|other| *other != value)
+                .filter_map(|other| Some((other, extent(other)?)))
+                .any(|(other, (other_from, other_to))| {
+                    if (other_from, other) < (from, value) {
+                        other_to > from
+                    } else {
+                        other_from < to
+                    }
+                })
         };
         for (at, span) in here.iter().enumerate() {
-            let Some(before) = here[..at].iter().rev().find(|other| other.1 != span.1) else { continue };
+            let Some(before) = here[..at].iter().rev().find(|other| other.1 != span.1) else {
+                continue;
+            };
             if !(in_set(before.1) && in_set(span.1)) {
                 let returned = here[..at].iter().any(|other| other.1 == span.1);
                 changes.push((server, before.1, span.1, span.2, returned));
@@ -142,13 +166,20 @@ async fn ask(seen: &[Seen], sql: &str) -> RecordBatch {
     let (one, other) = seen.split_at(seen.len() / 2);
     let tables = HashMap::from([(Table::Observations, vec![batch(one), batch(other)])]);
     let ctx = session_context(2);
-    register_all(&ctx, Source::Batches(Arc::new(tables))).await.unwrap();
+    register_all(&ctx, Source::Batches(Arc::new(tables)))
+        .await
+        .unwrap();
     let batches = ctx.sql(sql).await.unwrap().collect().await.unwrap();
     datafusion::arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
 }
 
 fn number(array: &ArrayRef, at: usize) -> u8 {
-    array.as_string::<i32>().value(at).trim_start_matches("EX").parse().unwrap()
+    array
+        .as_string::<i32>()
+        .value(at)
+        .trim_start_matches("EX")
+        .parse()
+        .unwrap()
 }
 
 fn time(array: &ArrayRef, at: usize) -> i64 {
