@@ -53,6 +53,12 @@ pub fn terminal_width() -> Option<usize> {
     Some(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)))
 }
 
+/// Whether stdout takes colours: a terminal, and NO_COLOR is not set.
+pub fn colour() -> bool {
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Opens a writer for rows of `schema`.
 pub fn open(
     format: Format,
@@ -66,6 +72,18 @@ pub fn open(
         Format::Ndjson => Box::new(ndjson::Ndjson::new(out, schema)?),
         Format::Csv => Box::new(csv::Csv::new(out, schema, terminal.is_some())?),
     })
+}
+
+/// Each row of a batch as one JSON object.
+pub fn objects(batch: &RecordBatch) -> Result<Vec<Vec<u8>>> {
+    let names = json::names(&batch.schema())?;
+    let columns = batch.columns().iter().map(column::Column::new).collect::<Result<Vec<_>>>()?;
+    let object = |row| {
+        let mut text = Vec::new();
+        json::object(&mut text, &names, &columns, row)?;
+        Ok(text)
+    };
+    (0..batch.num_rows()).map(object).collect()
 }
 
 /// Writes a stream to stdout and returns the number of its rows.

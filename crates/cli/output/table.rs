@@ -82,7 +82,7 @@ impl Rows for Table {
         let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
         self.right = columns.iter().map(Column::is_number).collect();
         for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| cell(&column.value(row))).collect();
+            let cells: Vec<String> = columns.iter().map(|column| cell(&column.value(row))).collect();
             if self.layout.is_some() {
                 self.show(&cells)?;
             } else {

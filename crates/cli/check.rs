@@ -1,0 +1,160 @@
+//! `relaydrift check`: the answer from raw logs, in one pass, with nothing stored.
+//!
+//! The logs are read once into observations, refused transactions and certificates; a handful of
+//! questions in SQL (the `.sql` files of this folder) over the views give the facts, and the rest
+//! is saying them: for eyes ([`text`]), or for machines as JSON or one row per fact ([`facts`]).
+
+mod advice;
+mod ask;
+mod facts;
+mod page;
+mod powershell;
+mod present;
+mod report;
+#[cfg(test)]
+mod tests;
+mod text;
+mod verdict;
+
+use std::io::Write;
+
+use anyhow::Result;
+use datafusion::prelude::SessionContext;
+use relaydrift_ingest::{Keep, Skipped};
+
+use crate::args::{CheckArgs, Global};
+use crate::output::Format;
+use crate::source::Opened;
+use crate::{Exit, escape, output, source, when};
+use ask::Time;
+use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report};
+
+/// Reads, asks, says.
+pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exit> {
+    let naming = source::naming(&args.naming, args.server.as_ref())?;
+    let keep = Keep { events: false, sessions: false, all_transactions: false, open_rows: false };
+    let opened = source::open_logs(&args.paths, &naming, keep, global.quiet, threads).await?;
+    let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
+    let extent = extent.into_iter().next().unwrap_or_default();
+    let now = match (args.as_of, extent.last_row) {
+        (Some(as_of), _) => as_of.micros(when::clock()),
+        (None, Some(last)) => last.0,
+        (None, None) => when::clock(),
+    };
+    let since = args.since.map(|since| Time(since.micros(now)));
+    let report = report(&opened, extent, since).await?;
+    write(&report, global.format)?;
+    let unreadable = opened.unreadable().count() > 0;
+    Ok(match (unreadable, report.verdict.breaking) {
+        (true, _) => Exit::Unreadable,
+        (false, 0) => Exit::Clean,
+        (false, _) => Exit::Breaking,
+    })
+}
+
+async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Result<Report> {
+    let ctx = &opened.ctx;
+    let connectors: Vec<Connector> = ask::CONNECTORS.ask(ctx).await?;
+    let (cloud, other_connectors): (Vec<_>, Vec<_>) =
+        connectors.into_iter().partition(Connector::is_cloud);
+    let connectors = clouds(ctx, cloud).await?;
+    let mut skipped: Vec<Left> = opened.skipped.iter().map(left).collect();
+    let mut pending_bytes = 0;
+    let mut notices = Vec::new();
+    if let Some(summary) = &opened.summary {
+        extent.files = summary.files;
+        extent.bytes = summary.header_bytes
+            + summary.event_bytes
+            + summary.reject_bytes
+            + summary.blank_bytes
+            + summary.pending_bytes;
+        pending_bytes = summary.pending_bytes;
+        notices.clone_from(&summary.notices);
+        skipped.extend(summary.failed.iter().map(left));
+    }
+    Ok(Report {
+        verdict: verdict::verdict(&connectors, &extent, since),
+        extent,
+        connectors,
+        other_connectors,
+        gaps: ask::GAPS.ask(ctx).await?,
+        rejects: ask::REJECTS.ask(ctx).await?,
+        pending_bytes,
+        skipped,
+        notices,
+    })
+}
+
+/// The cloud connectors, each with what belongs to it.
+async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<Cloud>> {
+    if connectors.is_empty() {
+        return Ok(Vec::new());
+    }
+    let presented: Vec<Presented> = ask::PRESENTED.ask(ctx).await?;
+    let mut changes: Vec<Change> = ask::CHANGES.ask(ctx).await?;
+    let refused: Vec<Refused> = ask::REFUSED.ask(ctx).await?;
+    mark_replaced(&mut changes);
+    let clouds = connectors.into_iter().map(|connector| {
+        let own = |organization: &str, connector_id: &str| {
+            organization == connector.organization && connector_id == connector.connector_id
+        };
+        let mut cloud = Cloud {
+            presented: presented.iter().filter(|p| own(&p.organization, &p.connector_id)).cloned().collect(),
+            changes: changes.iter().filter(|c| own(&c.organization, &c.connector_id)).cloned().collect(),
+            refused: refused.iter().filter(|r| own(&r.organization, &r.connector_id)).cloned().collect(),
+            next_steps: Vec::new(),
+            connector: connector.clone(),
+        };
+        cloud.next_steps = advice::next_steps(&cloud);
+        cloud
+    });
+    Ok(clouds.collect())
+}
+
+/// A change is history when a later one of its kind followed on its connector and server.
+fn mark_replaced(changes: &mut [Change]) {
+    for at in 0..changes.len() {
+        let change = &changes[at];
+        let replaced = changes.iter().any(|other| {
+            other.kind == change.kind
+                && other.organization == change.organization
+                && other.connector_id == change.connector_id
+                && other.server == change.server
+                && other.first_seen > change.first_seen
+        });
+        changes[at].replaced = replaced;
+    }
+}
+
+fn left(file: &Skipped) -> Left {
+    Left {
+        path: file.path.display().to_string(),
+        reason: file.reason.clone(),
+        error: file.error,
+    }
+}
+
+fn write(report: &Report, format: Format) -> Result<()> {
+    let mut out = output::stdout();
+    match format {
+        Format::Table => {
+            let width = output::terminal_width();
+            let mut page = page::Page::new(width.unwrap_or(110), output::colour());
+            text::write(&mut page, report);
+            out.write_all(page.finish().as_bytes())?;
+        }
+        Format::Json => {
+            let mut json = Vec::new();
+            escape::json(&mut json, report)?;
+            json.push(b'\n');
+            out.write_all(&json)?;
+        }
+        Format::Ndjson | Format::Csv => {
+            let rows = facts::rows(report)?;
+            let mut writer = output::open(format, &rows.schema(), out, output::terminal_width())?;
+            writer.write(&rows)?;
+            return writer.finish();
+        }
+    }
+    Ok(out.flush()?)
+}

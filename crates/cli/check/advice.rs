@@ -1,0 +1,228 @@
+//! What to do next: commands that only read, and what to compare.
+//!
+//! Nothing here changes a connector, a certificate or a service: the cause must be seen first. The
+//! order is that of a transport engineer: what does Exchange Online expect, what does the server
+//! send, who still gets through, what must be sent again.
+
+use super::powershell::{quoted, thumbprint};
+use super::report::{Change, Cloud, Presented, Step};
+use super::verdict::listed;
+use crate::escape::visible;
+
+/// The steps for one connector; none where nothing was refused and nothing is at risk.
+pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
+    let open: Vec<&Change> = cloud.changes.iter().filter(|change| change.is_open()).collect();
+    let broke: Vec<&Change> = cloud.changes.iter().filter(|change| change.breaking).collect();
+    let certificate = open.iter().find(|change| change.kind == "certificate").copied();
+    let egress = open.iter().find(|change| change.kind == "egress").copied();
+    let mut steps = Vec::new();
+    if let Some(change) = certificate {
+        steps.extend(certificate_steps(cloud, change));
+    }
+    if let Some(change) = egress {
+        steps.extend(egress_steps(change));
+    }
+    if open.is_empty() && broke.is_empty() && !cloud.refused.is_empty() {
+        steps.extend(unexplained_steps());
+    }
+    if let Some(risk) = cloud.changes.iter().rfind(|change| {
+        !change.breaking && !change.replaced && change.severity == "medium" && open.is_empty()
+    }) {
+        steps.push(risk_step(risk));
+    }
+    if !broke.is_empty() {
+        steps.push(resend_step(&broke));
+    }
+    if !open.is_empty() {
+        steps.push(Step {
+            text: "After the repair: one message to an address outside the organization per server, then run this check \
+                   again on the new logs. Exchange Online can take up to an hour to apply a connector change."
+                .into(),
+            command: None,
+        });
+    }
+    steps
+}
+
+fn certificate_steps(cloud: &Cloud, change: &Change) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let lost = lost(change);
+    let expects = match lost.is_empty() {
+        true => "TlsSenderCertificateName must match a name of the certificate that is sent now".to_string(),
+        false => format!(
+            "does TlsSenderCertificateName ask for a name that the new certificate lacks ({})?",
+            listed(&lost, 3)
+        ),
+    };
+    steps.push(Step {
+        text: format!("Exchange Online PowerShell - what does the tenant expect: {expects}"),
+        command: Some(
+            "Get-InboundConnector | fl Name,Enabled,ConnectorType,TlsSenderCertificateName,SenderIPAddresses,WhenChangedUTC"
+                .into(),
+        ),
+    });
+    if let (Some(server), Some(thumbprint)) = (quoted(&change.server), thumbprint(&change.after)) {
+        steps.push(Step {
+            text: format!("{} - is this the certificate you meant to send?", visible(&change.server)),
+            command: Some(format!(
+                "Get-ExchangeCertificate -Server {server} -Thumbprint {thumbprint} | fl Subject,Issuer,CertificateDomains,NotAfter,Services,Status"
+            )),
+        });
+    }
+    if let Some(connector) = quoted(&change.connector_id) {
+        steps.push(Step {
+            text: "Exchange Management Shell - which certificate is the send connector told to use: TlsCertificateName must \
+                   be <I>issuer<S>subject of it, and every source server must have it"
+                .into(),
+            command: Some(format!(
+                "Get-SendConnector | ? Name -eq {connector} | fl Name,TlsCertificateName,Fqdn,SourceTransportServers"
+            )),
+        });
+    }
+    let control = unaffected(cloud, change);
+    if let (false, Some(before)) = (control.is_empty(), &change.before) {
+        let short: String = visible(before).chars().take(8).collect();
+        steps.push(Step {
+            text: format!(
+                "Compare with {}, which still {} {short} and {} not refused.",
+                listed(&control, 4),
+                if control.len() == 1 { "sends" } else { "send" },
+                if control.len() == 1 { "is" } else { "are" },
+            ),
+            command: None,
+        });
+    }
+    steps
+}
+
+fn egress_steps(change: &Change) -> Vec<Step> {
+    let before = change.before.as_deref().unwrap_or("another address");
+    let mut text = format!(
+        "Exchange Online PowerShell - does SenderIPAddresses of the inbound connector hold {}? (It came from {} before.)",
+        visible(&change.after),
+        visible(before)
+    );
+    if change.after.contains(':') {
+        text += " SenderIPAddresses takes IPv4 only: over IPv6 only a certificate can match.";
+    }
+    vec![
+        Step {
+            text,
+            command: Some(
+                "Get-InboundConnector | fl Name,Enabled,ConnectorType,SenderIPAddresses,TlsSenderCertificateName,WhenChangedUTC"
+                    .into(),
+            ),
+        },
+        Step {
+            text: format!(
+                "Ask the network team what changed on the way out of {} at {} UTC (NAT, firewall, provider). If the new \
+                 address stays, it also belongs into SPF and needs a PTR record.",
+                visible(&change.server),
+                change.found_at.minute()
+            ),
+            command: None,
+        },
+    ]
+}
+
+fn unexplained_steps() -> Vec<Step> {
+    vec![
+        Step {
+            text: "Exchange Online PowerShell - certificate and address did not change here: was a connector changed, disabled \
+                   or removed there (WhenChangedUTC)?"
+                .into(),
+            command: Some(
+                "Get-InboundConnector | fl Name,Enabled,ConnectorType,TlsSenderCertificateName,SenderIPAddresses,SenderDomains,WhenChangedUTC"
+                    .into(),
+            ),
+        },
+        Step {
+            text: "Exchange Online PowerShell - is the domain of the refused senders (or of the certificate) an accepted domain? \
+                   An empty sender (<>, out-of-office replies) is attributed by certificate alone."
+                .into(),
+            command: Some("Get-AcceptedDomain | ft Name,DomainName,DomainType".into()),
+        },
+    ]
+}
+
+fn risk_step(change: &Change) -> Step {
+    let (compare, with) = match change.kind.as_str() {
+        "certificate" => ("TlsSenderCertificateName", names(&change.after_names, &change.after_subject)),
+        _ => ("SenderIPAddresses", visible(&change.after).into_owned()),
+    };
+    Step {
+        text: format!(
+            "Exchange Online PowerShell - not refused so far, but check that {compare} matches {with} ({}, {})",
+            visible(&change.server),
+            change.class
+        ),
+        command: Some(
+            "Get-InboundConnector | fl Name,Enabled,TlsSenderCertificateName,SenderIPAddresses".into(),
+        ),
+    }
+}
+
+fn resend_step(broke: &[&Change]) -> Step {
+    let first = broke.iter().filter_map(|change| change.first_refused).min();
+    let last = broke.iter().filter_map(|change| change.last_refused).max();
+    let mut servers: Vec<&str> = broke.iter().map(|change| change.server.as_str()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let refused: i64 = broke.iter().map(|change| change.refused_after).sum();
+    let command = match (first, last, servers.first().and_then(|server| quoted(server))) {
+        (Some(first), Some(last), Some(server)) => Some(format!(
+            "Get-MessageTrackingLog -Server {server} -EventId FAIL -Start ([datetime]'{}Z') -End ([datetime]'{}Z') -ResultSize Unlimited | ? {{ \"$($_.RecipientStatus)\" -match '5\\.7\\.' }} | select Timestamp,Sender,Recipients,MessageSubject",
+            first.second(),
+            last.second()
+        )),
+        _ => None,
+    };
+    let servers: Vec<String> = servers.iter().map(|server| visible(server).into_owned()).collect();
+    Step {
+        text: format!(
+            "Exchange Management Shell - {} refused on {}: these messages bounced and must be sent again",
+            super::verdict::count(refused, "recipient"),
+            listed(&servers, 4)
+        ),
+        command,
+    }
+}
+
+/// Servers that present the certificate from before and are not refused.
+fn unaffected(cloud: &Cloud, change: &Change) -> Vec<String> {
+    let still = |presented: &&Presented| {
+        presented.kind == "certificate"
+            && Some(&presented.value) == change.before.as_ref()
+            && presented.server != change.server
+            && presented.refused == 0
+    };
+    let mut servers: Vec<String> = cloud
+        .presented
+        .iter()
+        .filter(still)
+        .map(|presented| visible(&presented.server).into_owned())
+        .collect();
+    servers.dedup();
+    servers
+}
+
+fn lost(change: &Change) -> Vec<String> {
+    let before = change.before_names.as_deref().unwrap_or_default();
+    let after = change.after_names.as_deref().unwrap_or_default();
+    before
+        .iter()
+        .filter(|name| !after.iter().any(|other| other.eq_ignore_ascii_case(name)))
+        .map(|name| visible(name).into_owned())
+        .collect()
+}
+
+fn names(names: &Option<Vec<String>>, subject: &Option<String>) -> String {
+    match (names.as_deref(), subject) {
+        (Some(names), _) if !names.is_empty() => {
+            let names: Vec<String> = names.iter().map(|name| visible(name).into_owned()).collect();
+            format!("one of {}", listed(&names, 4))
+        }
+        (_, Some(subject)) => visible(subject).into_owned(),
+        _ => "a name of the new certificate".into(),
+    }
+}

@@ -1,0 +1,125 @@
+//! What each server of a connector presents now, in few rows: servers that show the same share one.
+
+use std::collections::BTreeMap;
+
+use super::ask::Time;
+use super::page::Page;
+use super::report::{Cloud, Presented};
+use super::verdict::thousands;
+use crate::escape::visible;
+use crate::output::shorten;
+
+/// Rows that a screen has room for; refused and changed servers come first.
+const ROWS: usize = 16;
+
+/// Writes the table, and below it the certificates in full.
+pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
+    page.heading(2, "Presented now");
+    if cloud.presented.is_empty() {
+        page.wrapped(4, 0, "nothing that these logs show: neither a certificate nor an address");
+        return;
+    }
+    let mut rows = grouped(cloud);
+    let hidden = rows.len().saturating_sub(ROWS);
+    rows.truncate(ROWS);
+    let head = ["SERVER", "CERTIFICATE", "SINCE", "ADDRESS", "SINCE", "REFUSED"];
+    let mut lines = vec![head.map(String::from).to_vec()];
+    lines.extend(rows);
+    page.columns(4, &lines);
+    if hidden > 0 {
+        page.line(4, &format!("... and {hidden} more rows, none of them refused or changed lately"));
+    }
+    let mut certificates: BTreeMap<&str, &Presented> = BTreeMap::new();
+    for shown in cloud.presented.iter().filter(|shown| shown.kind == "certificate") {
+        certificates.entry(&shown.value).or_insert(shown);
+    }
+    for shown in certificates.values() {
+        page.line(4, &format!("{}  {}", visible(&shown.value), validity(shown, now)));
+        let issuer = shown.issuer.as_deref().map_or("unknown".into(), visible);
+        let subject = shown.subject.as_deref().map_or("unknown".into(), visible);
+        page.wrapped(6, 2, &format!("subject {subject}; issuer {issuer}"));
+        if let Some(names) = shown.names.as_deref().filter(|names| !names.is_empty()) {
+            let mut text = names.iter().take(6).map(|name| visible(name)).collect::<Vec<_>>().join(", ");
+            if names.len() > 6 {
+                text += &format!(" and {} more", names.len() - 6);
+            }
+            page.wrapped(6, 2, &format!("names {text}"));
+        }
+    }
+}
+
+/// One row per set of servers that show the same, the refused ones first.
+fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
+    let mut servers: BTreeMap<&str, Vec<&Presented>> = BTreeMap::new();
+    for shown in &cloud.presented {
+        servers.entry(&shown.server).or_default().push(shown);
+    }
+    let mut rows: BTreeMap<Vec<String>, (i64, Option<Time>, Vec<&str>)> = BTreeMap::new();
+    for (server, shown) in servers {
+        let of = |kind: &str| shown.iter().copied().filter(|s| s.kind == kind).collect::<Vec<_>>();
+        let (certificates, addresses) = (of("certificate"), of("egress"));
+        let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
+        let changed = shown.iter().filter(|s| !s.from_start).map(|s| s.first_seen).max();
+        let cells = vec![
+            several(&certificates, certificate, "not seen"),
+            since(&certificates),
+            several(&addresses, |shown| visible(&shown.value).into_owned(), "not seen"),
+            since(&addresses),
+            thousands(refused),
+        ];
+        let row = rows.entry(cells).or_insert((refused, changed, Vec::new()));
+        row.2.push(server);
+    }
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by(|(_, a), (_, b)| (b.0, b.1, &a.2).cmp(&(a.0, a.1, &b.2)));
+    rows.into_iter()
+        .map(|(cells, (_, _, servers))| [vec![named(&servers)], cells].concat())
+        .collect()
+}
+
+fn several(shown: &[&Presented], label: impl Fn(&Presented) -> String, none: &str) -> String {
+    match shown {
+        [] => none.into(),
+        [one] => label(one),
+        [one, two] => format!("{} + {}", label(one), label(two)),
+        [one, rest @ ..] => format!("{} + {} more", label(one), rest.len()),
+    }
+}
+
+/// The first eight digits of the thumbprint and the first name.
+fn certificate(shown: &Presented) -> String {
+    let short: String = visible(&shown.value).chars().take(8).collect();
+    let name = shown.names.as_ref().and_then(|names| names.first()).or(shown.subject.as_ref());
+    match name {
+        Some(name) => format!("{short} {}", shorten(&visible(name), 32)),
+        None => short,
+    }
+}
+
+fn since(shown: &[&Presented]) -> String {
+    match shown.iter().map(|shown| (shown.first_seen, shown.from_start)).max() {
+        None => String::new(),
+        Some((_, true)) => "start of logs".into(),
+        Some((time, false)) => time.minute(),
+    }
+}
+
+fn named(servers: &[&str]) -> String {
+    let names: Vec<String> = servers.iter().map(|server| shorten(&visible(server), 40)).collect();
+    match names.as_slice() {
+        [first, .., last] if names.len() > 3 => format!("{first} ... {last} ({})", names.len()),
+        names => names.join(" "),
+    }
+}
+
+fn validity(shown: &Presented, now: Option<Time>) -> String {
+    let (Some(end), Some(now)) = (shown.not_after, now) else {
+        return shown.not_after.map_or("expiry not logged".into(), |end| format!("valid until {}", end.day()));
+    };
+    let days = (end.0 - now.0).div_euclid(86_400_000_000);
+    match days {
+        ..0 => format!("EXPIRED {}", end.day()),
+        0..60 => format!("valid until {}, {days} days left", end.day()),
+        _ => format!("valid until {}", end.day()),
+    }
+}

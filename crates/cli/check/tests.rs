@@ -1,0 +1,1 @@
+//! Reports made by hand, read as an administrator would.

@@ -1,0 +1,298 @@
+//! The report for eyes: the verdict, then each cloud connector, then the rest in few lines.
+
+use super::ask::Time;
+use super::page::{Page, Tone};
+use super::present;
+use super::report::{Change, Cloud, Refused, Report, State};
+use super::verdict::{count, thousands};
+use crate::escape::visible;
+
+/// Changes without effect that are listed; the rest is counted.
+const QUIET_CHANGES: usize = 8;
+/// Answers, gaps and files that are listed.
+const LISTED: usize = 5;
+
+/// Writes the whole report.
+pub fn write(page: &mut Page, report: &Report) {
+    let tone = match report.verdict.state {
+        State::Breaking | State::Refused => Tone::Bad,
+        State::Repaired | State::Changed | State::NoCloudConnector => Tone::Warn,
+        State::NoDrift => Tone::Good,
+    };
+    let verdict = visible(&report.verdict.text).into_owned();
+    match verdict.split_once(':') {
+        Some((word, rest)) => {
+            let word = page.tone(tone, &format!("{word}:"));
+            page.wrapped(0, 0, &format!("{word}{rest}"));
+        }
+        None => page.wrapped(0, 0, &verdict),
+    }
+    for cloud in &report.connectors {
+        page.gap();
+        connector(page, cloud, report.extent.last_row);
+    }
+    others(page, report);
+    input(page, report);
+}
+
+fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
+    let connector = &cloud.connector;
+    let organization = match connector.organization.as_str() {
+        "default" => String::new(),
+        name => format!(" of {}", visible(name)),
+    };
+    page.heading(0, &format!("'{}'{organization}", visible(&connector.connector_id)));
+    let evidence = visible(&connector.evidence);
+    page.wrapped(2, 2, &format!("{}: {evidence}", visible(&connector.role)));
+    page.gap();
+    present::write(page, cloud, now);
+    if !cloud.changes.is_empty() {
+        page.gap();
+        changes(page, &cloud.changes);
+    }
+    if !cloud.refused.is_empty() {
+        page.gap();
+        refused(page, &cloud.refused);
+    }
+    if !cloud.next_steps.is_empty() {
+        page.gap();
+        page.heading(2, "Next");
+        for (at, step) in cloud.next_steps.iter().enumerate() {
+            page.wrapped(4, 3, &format!("{}. {}", at + 1, step.text));
+            if let Some(command) = &step.command {
+                page.line(9, command);
+            }
+        }
+    }
+}
+
+fn changes(page: &mut Page, changes: &[Change]) {
+    page.heading(2, "What changed");
+    let (quiet, loud): (Vec<&Change>, Vec<&Change>) =
+        changes.iter().partition(|change| !change.breaking && change.severity == "info");
+    for change in loud {
+        let severity = match (change.breaking, change.is_open()) {
+            (true, true) => page.tone(Tone::Bad, &format!("{}, breaks mail", change.severity)),
+            (true, false) => page.tone(Tone::Warn, &format!("{}, broke mail", change.severity)),
+            (false, _) => page.tone(Tone::Warn, &change.severity),
+        };
+        let what = title(change);
+        page.line(4, &format!("{}  {}  {what}  {severity}", change.found_at.second(), visible(&change.server)));
+        page.line(6, &format!("before  {}", value(change.before.as_deref(), change.before_subject.as_deref())));
+        page.line(6, &format!("after   {}", value(Some(&change.after), change.after_subject.as_deref())));
+        page.wrapped(6, 2, &visible(&change.detail));
+        if let Some(effect) = effect(change) {
+            page.wrapped(6, 2, &effect);
+        }
+        if let Some(place) = place(change.path.as_deref(), change.line) {
+            page.line(6, &format!("first seen {place}"));
+        }
+    }
+    for change in quiet.iter().take(QUIET_CHANGES) {
+        let detail = visible(&change.detail);
+        let place = place(change.path.as_deref(), change.line).unwrap_or_default();
+        let values = format!("{} -> {}", short(change.before.as_deref()), short(Some(&change.after)));
+        let head = format!("{}  {}  {}", change.found_at.second(), visible(&change.server), title(change));
+        page.wrapped(4, 2, &format!("{head}  {values}: {detail}"));
+        page.line(6, &place);
+    }
+    if quiet.len() > QUIET_CHANGES {
+        let more = quiet.len() - QUIET_CHANGES;
+        page.line(4, &format!("... and {more} more without effect; relaydrift drift --logs PATH lists all"));
+    }
+}
+
+/// `certificate renamed`, `address moved`
+fn title(change: &Change) -> String {
+    let kind = if change.kind == "certificate" { "certificate" } else { "address" };
+    format!("{kind} {}", change.class)
+}
+
+fn value(value: Option<&str>, subject: Option<&str>) -> String {
+    let value = value.map_or("unknown".into(), visible);
+    match subject {
+        Some(subject) => format!("{value}  {}", visible(subject)),
+        None => value.into_owned(),
+    }
+}
+
+fn short(value: Option<&str>) -> String {
+    let value = value.map_or("unknown".into(), |value| visible(value).into_owned());
+    if value.len() == 40 && value.is_ascii() { value[..8].to_string() } else { value }
+}
+
+/// What the change did to mail, in a sentence.
+fn effect(change: &Change) -> Option<String> {
+    if !change.breaking {
+        return (change.refused_after > 0)
+            .then(|| format!("{} refused afterwards, but not for it: mail was relayed first", count(change.refused_after, "recipient")));
+    }
+    let mut text = format!("{} refused", count(change.refused_after, "recipient"));
+    if let (Some(first), Some(last)) = (change.first_refused, change.last_refused) {
+        text += &format!(", first {}, last {}", first.second(), last.second());
+    }
+    text += &match change.last_good {
+        Some(time) => format!("; last good {}", time.second()),
+        None => "; never relayed before in these logs".into(),
+    };
+    if let Some(time) = change.relayed_again {
+        text += &format!("; relayed again {}", time.second());
+    } else if change.replaced {
+        text += "; a later change took its place";
+    }
+    Some(text)
+}
+
+fn refused(page: &mut Page, refused: &[Refused]) {
+    page.heading(2, "What was refused");
+    for answer in refused.iter().take(LISTED) {
+        let code = answer.code.map_or(String::new(), |code| code.to_string());
+        let enhanced = answer.enhanced.as_deref().map_or("".into(), visible);
+        let text = answer.text.as_deref().map_or("".into(), visible);
+        // The text of a reply may repeat its codes.
+        let reply = match text.starts_with(&code) && !code.is_empty() {
+            true => text.into_owned(),
+            false if !enhanced.is_empty() && text.starts_with(&*enhanced) => format!("{code} {text}"),
+            false => format!("{code} {enhanced} {text}"),
+        };
+        page.wrapped(
+            4,
+            2,
+            &format!(
+                "{} in {} on {}, first {}, last {}",
+                count(answer.refused, "recipient"),
+                count(answer.transactions, "message"),
+                visible(&answer.server),
+                answer.first_refused.second(),
+                answer.last_refused.second()
+            ),
+        );
+        page.wrapped(6, 2, &reply);
+        let first = place(answer.first_path.as_deref(), answer.first_line);
+        let last = place(answer.last_path.as_deref(), answer.last_line);
+        if let Some(first) = &first {
+            page.line(6, &format!("first {first}"));
+        }
+        if let Some(last) = last.filter(|last| Some(last) != first.as_ref()) {
+            page.line(6, &format!("last  {last}"));
+        }
+    }
+    if refused.len() > LISTED {
+        let rest = &refused[LISTED..];
+        let recipients = rest.iter().map(|answer| answer.refused).sum();
+        page.line(
+            4,
+            &format!("... and {} in {}", count(recipients, "recipient"), count(rest.len() as i64, "other answer")),
+        );
+    }
+}
+
+fn place(path: Option<&str>, line: Option<i64>) -> Option<String> {
+    match (path, line) {
+        (Some(path), Some(line)) => Some(format!("{}:{line}", visible(path))),
+        (Some(path), None) => Some(visible(path).into_owned()),
+        _ => None,
+    }
+}
+
+fn others(page: &mut Page, report: &Report) {
+    if report.other_connectors.is_empty() {
+        return;
+    }
+    page.gap();
+    page.heading(0, "Other connectors (not judged)");
+    let mut rows = Vec::new();
+    for connector in &report.other_connectors {
+        rows.push(vec![
+            visible(&connector.connector_id).into_owned(),
+            visible(&connector.role).into_owned(),
+            count(connector.servers, "server"),
+            visible(&connector.evidence).into_owned(),
+        ]);
+    }
+    page.columns(2, &rows);
+}
+
+fn input(page: &mut Page, report: &Report) {
+    let extent = &report.extent;
+    page.gap();
+    page.heading(0, "Logs read");
+    let range = match (extent.first_row, extent.last_row) {
+        (Some(first), Some(last)) => format!(", {} to {} UTC", first.minute(), last.minute()),
+        _ => String::new(),
+    };
+    page.wrapped(
+        2,
+        2,
+        &format!(
+            "{} of {}, {}{range}",
+            count(extent.files as i64, "file"),
+            count(extent.servers, "server"),
+            count(extent.rows.unwrap_or(0), "row")
+        ),
+    );
+    gaps(page, report);
+    for rejects in report.rejects.iter().take(LISTED) {
+        let place = place(rejects.path.as_deref(), rejects.line).unwrap_or_default();
+        page.wrapped(
+            2,
+            2,
+            &format!("{} unreadable: {} (first {place})", count(rejects.lines, "line"), visible(&rejects.reason)),
+        );
+    }
+    if report.rejects.len() > LISTED {
+        page.line(2, &format!("... and {} more reasons", report.rejects.len() - LISTED));
+    }
+    if report.pending_bytes > 0 {
+        let bytes = thousands(report.pending_bytes as i64);
+        page.line(2, &format!("{bytes} bytes of last lines still without a line end: not read"));
+    }
+    let (errors, foreign): (Vec<_>, Vec<_>) = report.skipped.iter().partition(|file| file.error);
+    for file in errors {
+        let text = format!("CANNOT READ {}: {}", visible(&file.path), visible(&file.reason));
+        page.line(2, &page.tone(Tone::Bad, &text));
+    }
+    for file in foreign.iter().take(LISTED) {
+        page.line(2, &format!("left out {}: {}", visible(&file.path), visible(&file.reason)));
+    }
+    if foreign.len() > LISTED {
+        page.line(2, &format!("... and {} more files left out", foreign.len() - LISTED));
+    }
+    for notice in &report.notices {
+        page.wrapped(2, 2, &visible(notice));
+    }
+}
+
+/// A line per server with hours that no log covers.
+fn gaps(page: &mut Page, report: &Report) {
+    let mut servers: Vec<(&str, &str, i64, Vec<&super::report::Gap>)> = Vec::new();
+    for gap in &report.gaps {
+        match servers.iter_mut().find(|(s, service, ..)| *s == gap.server && *service == gap.service) {
+            Some((_, _, hours, gaps)) => {
+                *hours += gap.hours;
+                gaps.push(gap);
+            }
+            None => servers.push((&gap.server, &gap.service, gap.hours, vec![gap])),
+        }
+    }
+    servers.sort_by_key(|(.., hours, _)| -hours);
+    for (server, service, hours, gaps) in servers.iter().take(LISTED) {
+        let longest = gaps.iter().max_by_key(|gap| gap.hours);
+        let longest = longest.map_or(String::new(), |gap| {
+            format!(", longest {} to {}", gap.first_hour.minute(), gap.last_hour.minute())
+        });
+        page.wrapped(
+            2,
+            2,
+            &format!(
+                "no logs of {} ({}) for {}{longest}: nothing is known about these hours",
+                visible(server),
+                visible(service),
+                count(*hours, "hour")
+            ),
+        );
+    }
+    if servers.len() > LISTED {
+        page.line(2, &format!("... and hours without logs on {} more servers", servers.len() - LISTED));
+    }
+}

@@ -1,0 +1,188 @@
+//! The one sentence that an administrator reads first.
+
+use super::ask::Time;
+use super::report::{Change, Cloud, Extent, State, Verdict};
+use crate::escape::visible;
+
+/// Weighs the findings at or after `since`; older ones are history and change nothing.
+pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Verdict {
+    let inside = |time: Time| since.is_none_or(|since| time >= since);
+    let all = || connectors.iter().flat_map(|cloud| &cloud.changes);
+    let changes: Vec<&Change> = all().filter(|change| inside(change.found_at)).collect();
+    let breaking: Vec<&Change> = changes.iter().copied().filter(|change| change.breaking).collect();
+    let open: Vec<&Change> = breaking.iter().copied().filter(|change| change.is_open()).collect();
+    let ever_breaking = all().any(|change| change.breaking);
+    let refused: i64 = connectors
+        .iter()
+        .flat_map(|cloud| &cloud.refused)
+        .filter(|refused| inside(refused.last_refused))
+        .map(|refused| refused.refused)
+        .sum();
+    let (state, text) = if connectors.is_empty() {
+        let text = "No connector toward Exchange Online in these logs: there is nothing to judge.";
+        (State::NoCloudConnector, text.to_string())
+    } else if !open.is_empty() {
+        (State::Breaking, broken(&open))
+    } else if !breaking.is_empty() {
+        (State::Repaired, repaired(&breaking))
+    } else if refused > 0 && !ever_breaking {
+        (State::Refused, unexplained(connectors, &changes, refused, inside))
+    } else if !changes.is_empty() {
+        (State::Changed, changed(&changes, since))
+    } else {
+        (State::NoDrift, unchanged(connectors, extent, since))
+    };
+    Verdict { state, text, breaking: breaking.len(), since }
+}
+
+fn broken(open: &[&Change]) -> String {
+    let refused: i64 = open.iter().map(|change| change.refused_after).sum();
+    let recipients = count(refused, "recipient");
+    let since = open.iter().filter_map(|change| change.first_refused).min();
+    let since = since.map_or(String::new(), |time| format!(" since {} UTC", time.minute()));
+    let one_cause = open.windows(2).all(|pair| {
+        pair[0].connector_id == pair[1].connector_id
+            && pair[0].kind == pair[1].kind
+            && pair[0].class == pair[1].class
+    });
+    if one_cause {
+        let change = open[0];
+        let subject = on(&change.connector_id, open.iter().map(|change| change.server.as_str()));
+        let does = match (change.kind.as_str(), change.class.as_str()) {
+            ("certificate", "flapping") => "switches between certificates, and Exchange Online refuses mail",
+            ("certificate", _) => "presents a certificate that Exchange Online refuses",
+            (_, "flapping") => "switches between addresses, and Exchange Online refuses mail",
+            _ => "comes from an address that Exchange Online refuses",
+        };
+        return format!("BREAKING: {subject} {does}{since}: {recipients} refused so far.");
+    }
+    let mut places: Vec<String> = open
+        .iter()
+        .map(|change| {
+            let place = on(&change.connector_id, [change.server.as_str()]);
+            format!("{place} ({})", kind(change))
+        })
+        .collect();
+    places.dedup();
+    format!(
+        "BREAKING: Exchange Online refuses mail{since} after a change on {}: {recipients} refused so far.",
+        listed(&places, 3)
+    )
+}
+
+fn repaired(breaking: &[&Change]) -> String {
+    let refused: i64 = breaking.iter().map(|change| change.refused_after).sum();
+    let recipients = count(refused, "recipient");
+    let again = breaking.iter().filter_map(|change| change.relayed_again).max();
+    let end = again.map_or_else(
+        || "no mail is refused for it now".to_string(),
+        |time| format!("mail is relayed again since {} UTC", time.minute()),
+    );
+    let mut places: Vec<String> = breaking
+        .iter()
+        .map(|change| {
+            let place = on(&change.connector_id, [change.server.as_str()]);
+            format!("{place} ({} changed {} UTC)", kind(change), change.found_at.minute())
+        })
+        .collect();
+    places.dedup();
+    format!(
+        "REPAIRED: Exchange Online refused {recipients} after a change on {}; {end}. What was refused must be sent again.",
+        listed(&places, 3)
+    )
+}
+
+fn unexplained(
+    connectors: &[Cloud],
+    changes: &[&Change],
+    refused: i64,
+    inside: impl Fn(Time) -> bool,
+) -> String {
+    let places: Vec<String> = connectors
+        .iter()
+        .filter(|cloud| cloud.refused.iter().any(|refused| inside(refused.last_refused)))
+        .map(|cloud| {
+            let servers = cloud.refused.iter().map(|refused| refused.server.as_str());
+            on(&cloud.connector.connector_id, servers)
+        })
+        .collect();
+    let began = match changes.is_empty() {
+        true => "No drift, but mail is refused",
+        false => "No breaking change, but mail is refused",
+    };
+    format!(
+        "{began}: Exchange Online refused {} of {} while certificate and address stayed as they were.",
+        count(refused, "recipient"),
+        listed(&places, 3)
+    )
+}
+
+fn changed(changes: &[&Change], since: Option<Time>) -> String {
+    let risky = changes.iter().filter(|change| change.severity != "info").count();
+    let risk = match risky {
+        0 => "none is a risk".to_string(),
+        1 => "one of them is a risk".to_string(),
+        risky => format!("{risky} of them are a risk"),
+    };
+    let since = since.map_or(String::new(), |since| format!(" since {} UTC", since.minute()));
+    let number = count(changes.len() as i64, "change");
+    format!("No breaking change{since}: {number} toward Exchange Online, nothing refused for it; {risk}.")
+}
+
+fn unchanged(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> String {
+    let mut servers: Vec<&str> = connectors
+        .iter()
+        .flat_map(|cloud| &cloud.presented)
+        .map(|presented| presented.server.as_str())
+        .collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let from = since.or(extent.first_row).map_or(String::new(), |time| time.minute());
+    let to = extent.last_row.map_or(String::new(), |time| time.minute());
+    format!(
+        "No drift: {} toward Exchange Online on {} presented the same certificates and addresses from {from} to {to} UTC, \
+         and nothing was refused for them.",
+        count(connectors.len() as i64, "connector"),
+        count(servers.len() as i64, "server"),
+    )
+}
+
+fn kind(change: &Change) -> &'static str {
+    if change.kind == "certificate" { "certificate" } else { "address" }
+}
+
+/// `'Outbound' on EX01, EX02`
+fn on<'a>(connector: &str, servers: impl IntoIterator<Item = &'a str>) -> String {
+    let mut servers: Vec<String> = servers.into_iter().map(|s| visible(s).into_owned()).collect();
+    servers.sort();
+    servers.dedup();
+    format!("'{}' on {}", visible(connector), listed(&servers, 4))
+}
+
+/// `a, b and 3 more`
+pub fn listed(items: &[String], limit: usize) -> String {
+    match items.len() {
+        0 => String::new(),
+        1 => items[0].clone(),
+        len if len <= limit => format!("{} and {}", items[..len - 1].join(", "), items[len - 1]),
+        len => format!("{} and {} more", items[..limit].join(", "), len - limit),
+    }
+}
+
+/// `1 recipient`, `1,412 recipients`
+pub fn count(number: i64, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// `1,234,567`
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}

@@ -1,0 +1,70 @@
+//! `relaydrift drift`: the findings, chosen by time, connector, server and effect.
+
+use anyhow::{Context, Result};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::ScalarValue;
+use datafusion::functions::expr_fn::lower;
+use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
+use relaydrift_ingest::Keep;
+
+use crate::args::{DriftArgs, Global};
+use crate::{Exit, output, source, when};
+
+/// Writes the findings, oldest first; 1 where one of them broke mail.
+pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exit> {
+    let naming = source::naming(&args.naming, None)?;
+    let keep = Keep { events: false, sessions: false, all_transactions: false, open_rows: false };
+    let opened = source::open(&args.place, &naming, keep, global.quiet, threads).await?;
+    let found = findings(&opened.ctx, &args).await?.cache().await?;
+    let breaking = found.clone().filter(col("breaking"))?.count().await?;
+    let count = output::stream(global.format, found.execute_stream().await?).await?;
+    if !global.quiet {
+        let all = opened.ctx.table("drift").await?.count().await?;
+        let of_all = if all == count { String::new() } else { format!(" of {all} in all") };
+        let noun = if count == 1 { "finding" } else { "findings" };
+        eprintln!("{count} {noun}{of_all}, {breaking} breaking");
+    }
+    Ok(match (opened.warn(), breaking) {
+        (true, _) => Exit::Unreadable,
+        (false, 0) => Exit::Clean,
+        (false, _) => Exit::Breaking,
+    })
+}
+
+/// The rows of `drift` that the options leave; values travel as literals, never as text of SQL.
+async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
+    let mut found = ctx.table("drift").await?;
+    let now = match args.as_of {
+        Some(when) => when.micros(when::clock()),
+        None => latest_row(ctx).await?,
+    };
+    if let Some(since) = args.since {
+        found = found.filter(col("found_at").gt_eq(time(since.micros(now))))?;
+    }
+    if let Some(until) = args.until {
+        found = found.filter(col("found_at").lt(time(until.micros(now))))?;
+    }
+    for (column, wanted) in [("connector_id", &args.connector), ("server", &args.server)] {
+        if let Some(wanted) = wanted {
+            found = found.filter(lower(col(column)).eq(lit(wanted.to_lowercase())))?;
+        }
+    }
+    if args.breaking {
+        found = found.filter(col("breaking"))?;
+    }
+    let by_time = ["found_at", "connector_id", "server", "kind", "key"];
+    Ok(found.sort_by(by_time.map(col).into())?)
+}
+
+fn time(micros: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+}
+
+/// The time of the latest row in the data: what "now" is unless `--as-of` says otherwise.
+pub async fn latest_row(ctx: &SessionContext) -> Result<i64> {
+    let query = "select max(last_seen) from observations where kind = 'rows'";
+    let batches: Vec<RecordBatch> = ctx.sql(query).await?.collect().await?;
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0).context("no rows")?;
+    Ok(batch.column(0).as_primitive::<TimestampMicrosecondType>().value(0))
+}
