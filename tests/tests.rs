@@ -1,1 +1,15 @@
+//! The product from outside: the binary on generated fleets, held against their truth.
+//!
+//! One test binary, a module per subject:
+//! - `readme`: the README's commands work and its tables are those of the program.
+//! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
+//! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
+//! - `commands`: formats, exit codes, messages, escaping.
+//! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
+mod commands;
+mod corpus;
+mod fleets;
+mod lakes;
+mod readme;
+mod util;

@@ -66,7 +66,12 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Worker threads, 1 to 512 [default: one per processor]
-    #[arg(long, global = true, value_name = "N", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        help_heading = "Options of every command"
+    )]
     threads: Option<usize>,
     /// No progress and no summary on stderr; errors only
     #[arg(long, short, global = true, help_heading = "Options of every command")]
@@ -90,7 +95,10 @@ impl Global {
             Some(threads) => threads,
             None => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
         };
-        ensure!((1..=512).contains(&threads), "--threads {threads}: choose a number from 1 to 512");
+        ensure!(
+            (1..=512).contains(&threads),
+            "--threads {threads}: choose a number from 1 to 512"
+        );
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
@@ -128,8 +136,7 @@ pub struct PlaceArgs {
 
 /// `relaydrift check`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "\
+#[command(after_help = "\
 Examples:
   relaydrift check /logs                                      # one folder per server below /logs
   relaydrift check \\\\ex01\\c$\\logs\\SmtpSend \\\\ex02\\c$\\logs\\SmtpSend
@@ -138,8 +145,7 @@ Examples:
   relaydrift check /logs --since 24h --quiet; echo $?          # 1: mail breaks since yesterday
   relaydrift check /logs --format json > report.json
 
-Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC."
-)]
+Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
 pub struct CheckArgs {
     /// Send logs: files, folders, globs, .gz too
     #[arg(value_name = "PATH", required = true)]
@@ -154,22 +160,25 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub naming: NamingArgs,
     /// Server of every file given
-    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "server_from",
+        help_heading = "Whose logs they are"
+    )]
     pub server: Option<String>,
 }
 
 /// `relaydrift ingest`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "\
+#[command(after_help = "\
 Examples:
   relaydrift ingest /logs --lake /lake                        # again later: only what is new is read
   relaydrift ingest '/archive/2025-*/**/*.LOG.gz' --lake /lake
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
   relaydrift ingest /logs --lake /lake --format json | jq .rows
 
-The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift."
-)]
+The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
 pub struct IngestArgs {
     /// Send logs: files, folders, globs, .gz too
     #[arg(value_name = "PATH", required = true)]
@@ -181,14 +190,18 @@ pub struct IngestArgs {
     #[command(flatten)]
     pub naming: NamingArgs,
     /// Server of every file given
-    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "server_from",
+        help_heading = "Whose logs they are"
+    )]
     pub server: Option<String>,
 }
 
 /// `relaydrift drift`
 #[derive(Debug, Args)]
-#[command(
-    after_help = "\
+#[command(after_help = "\
 Examples:
   relaydrift drift --lake /lake --since 7d
   relaydrift drift --logs /logs --breaking
@@ -196,8 +209,7 @@ Examples:
   relaydrift drift --lake /lake --since 2026-10-01 --until 2026-10-08 --format csv > october.csv
 
 All of the input is read; the options choose among the findings. One finding per line, oldest first.
-severity: critical (no server of the connector gets through), high (refused), medium (at risk), info."
-)]
+severity: critical (no server of the connector gets through), high (refused), medium (at risk), info.")]
 pub struct DriftArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
@@ -250,7 +262,12 @@ pub struct SqlArgs {
     #[command(flatten)]
     pub naming: NamingArgs,
     /// Server of every log given
-    #[arg(long, value_name = "NAME", conflicts_with = "server_from", help_heading = "Whose logs they are")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "server_from",
+        help_heading = "Whose logs they are"
+    )]
     pub server: Option<String>,
 }
 
@@ -267,8 +284,15 @@ mod tests {
     #[test]
     fn every_command_shows_examples() {
         for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("relaydrift"), "{} has no example", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("relaydrift"),
+                "{} has no example",
+                command.get_name()
+            );
         }
     }
 }

@@ -32,7 +32,12 @@ use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report}
 /// Reads, asks, says.
 pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let keep = Keep { events: false, sessions: false, all_transactions: false, open_rows: false };
+    let keep = Keep {
+        events: false,
+        sessions: false,
+        all_transactions: false,
+        open_rows: false,
+    };
     let opened = source::open_logs(&args.paths, &naming, keep, global.quiet, threads).await?;
     let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
     let extent = extent.into_iter().next().unwrap_or_default();
@@ -99,9 +104,21 @@ async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<
             organization == connector.organization && connector_id == connector.connector_id
         };
         let mut cloud = Cloud {
-            presented: presented.iter().filter(|p| own(&p.organization, &p.connector_id)).cloned().collect(),
-            changes: changes.iter().filter(|c| own(&c.organization, &c.connector_id)).cloned().collect(),
-            refused: refused.iter().filter(|r| own(&r.organization, &r.connector_id)).cloned().collect(),
+            presented: presented
+                .iter()
+                .filter(|p| own(&p.organization, &p.connector_id))
+                .cloned()
+                .collect(),
+            changes: changes
+                .iter()
+                .filter(|c| own(&c.organization, &c.connector_id))
+                .cloned()
+                .collect(),
+            refused: refused
+                .iter()
+                .filter(|r| own(&r.organization, &r.connector_id))
+                .cloned()
+                .collect(),
             next_steps: Vec::new(),
             connector: connector.clone(),
         };

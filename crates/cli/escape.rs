@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(visible("a\u{202e}b\u{9b}2J"), "a\\u{202e}b\\x9b2J");
         assert_eq!(visible("one\r\ntwo\tthree\0"), "one\\r\\ntwo\\tthree\\x00");
         assert_eq!(visible_lines("one\ntw\x1bo"), "one\ntw\\x1bo");
-        assert!(matches!(visible("Ausgehend – Büro/отдел"), Cow::Borrowed(_)));
+        assert!(matches!(
+            visible("Ausgehend – Büro/отдел"),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]

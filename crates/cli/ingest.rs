@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::args::{Global, IngestArgs};
 use crate::Exit;
+use crate::args::{Global, IngestArgs};
 
 pub async fn run(_args: IngestArgs, _global: &Global, _threads: usize) -> Result<Exit> {
     anyhow::bail!("not yet")

@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_is_found_below_its_context() {
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(is_broken_pipe(&anyhow::Error::from(error).context("cannot write")));
+        assert!(is_broken_pipe(
+            &anyhow::Error::from(error).context("cannot write")
+        ));
         assert!(!is_broken_pipe(&anyhow::anyhow!("broken pipe")));
     }
 }

@@ -77,7 +77,11 @@ pub fn open(
 /// Each row of a batch as one JSON object.
 pub fn objects(batch: &RecordBatch) -> Result<Vec<Vec<u8>>> {
     let names = json::names(&batch.schema())?;
-    let columns = batch.columns().iter().map(column::Column::new).collect::<Result<Vec<_>>>()?;
+    let columns = batch
+        .columns()
+        .iter()
+        .map(column::Column::new)
+        .collect::<Result<Vec<_>>>()?;
     let object = |row| {
         let mut text = Vec::new();
         json::object(&mut text, &names, &columns, row)?;

@@ -13,5 +13,6 @@ pub fn bar(bytes: u64, quiet: bool) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8)).with_style(style)
+    ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8))
+        .with_style(style)
 }

@@ -30,7 +30,10 @@ impl Opened {
     /// Files that could not be read, or not to their end.
     pub fn unreadable(&self) -> impl Iterator<Item = &Skipped> {
         let failed = self.summary.iter().flat_map(|summary| &summary.failed);
-        self.skipped.iter().filter(|skipped| skipped.error).chain(failed)
+        self.skipped
+            .iter()
+            .filter(|skipped| skipped.error)
+            .chain(failed)
     }
 
     /// Says on stderr which files could not be read; true where there was one.
@@ -42,7 +45,11 @@ impl Opened {
 /// Says on stderr that a file could not be read.
 pub fn warn(file: &Skipped) {
     let path = file.path.display().to_string();
-    eprintln!("relaydrift: cannot read {}: {}", visible(&path), visible(&file.reason));
+    eprintln!(
+        "relaydrift: cannot read {}: {}",
+        visible(&path),
+        visible(&file.reason)
+    );
 }
 
 /// How files are named, from the options.
@@ -58,7 +65,11 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
             Some(regex)
         }
     };
-    Ok(Naming { organization: args.organization.clone(), server: server.cloned(), server_from })
+    Ok(Naming {
+        organization: args.organization.clone(),
+        server: server.cloned(),
+        server_from,
+    })
 }
 
 /// Finds the send logs, or says where Exchange keeps them.
@@ -103,14 +114,21 @@ pub async fn open_logs(
         let before = Before::default();
         let cut = Cut::default();
         let summary = relaydrift_ingest::read(&sources, before, keep, cut, 0, &memory, &progress)?;
-        let tables = memory.tables.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let tables = memory
+            .tables
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         anyhow::Ok((summary, tables))
     });
     let (summary, tables) = read.await.context("a thread that read logs ended")??;
     bar.finish_and_clear();
     let ctx = session_context(threads);
     register_all(&ctx, Source::Batches(Arc::new(tables))).await?;
-    Ok(Opened { ctx, summary: Some(summary), skipped })
+    Ok(Opened {
+        ctx,
+        summary: Some(summary),
+        skipped,
+    })
 }
 
 /// Keeps the columns in memory.
@@ -131,7 +149,11 @@ struct Task<'a> {
 
 impl TaskSink for Task<'_> {
     fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError> {
-        let mut tables = self.memory.tables.lock().map_err(|_| "another thread failed")?;
+        let mut tables = self
+            .memory
+            .tables
+            .lock()
+            .map_err(|_| "another thread failed")?;
         tables.entry(table).or_default().push(batch);
         Ok(())
     }
@@ -142,7 +164,10 @@ impl TaskSink for Task<'_> {
 }
 
 fn no_logs(paths: &[PathBuf], skipped: &[Skipped]) -> String {
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let mut text = format!("no SMTP send-protocol log in {}", paths.join(", "));
     for file in skipped.iter().take(5) {
         let path = file.path.display().to_string();

@@ -31,7 +31,9 @@ impl When {
 /// The clock on the wall: microseconds since 1970.
 pub fn clock() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
 }
 
 impl FromStr for When {
@@ -60,7 +62,9 @@ impl FromStr for When {
             Some('w') => 7 * 24 * HOUR,
             _ => 0,
         };
-        let count = text.get(..text.len().saturating_sub(1)).and_then(|n| n.parse::<u32>().ok());
+        let count = text
+            .get(..text.len().saturating_sub(1))
+            .and_then(|n| n.parse::<u32>().ok());
         match count {
             Some(count) if unit > 0 => Ok(When::Ago(i64::from(count).saturating_mul(unit))),
             _ => bail!("write 2026-10-05, 2026-10-05T10:00:00Z, or 90m, 24h, 7d, 2w back from now"),
@@ -76,14 +80,37 @@ mod tests {
     fn dates_times_and_spans() {
         let day = 1_790_812_800_000_000;
         assert_eq!("2026-10-01".parse::<When>().unwrap(), When::At(day));
-        assert_eq!("2026-10-01T01:00:00Z".parse::<When>().unwrap(), When::At(day + HOUR));
-        assert_eq!("2026-10-01T02:00:00+01:00".parse::<When>().unwrap(), When::At(day + HOUR));
-        assert_eq!("2026-10-01 01:00".parse::<When>().unwrap(), When::At(day + HOUR));
-        assert_eq!("2026-10-01 01:00:00.5".parse::<When>().unwrap(), When::At(day + HOUR + 500_000));
-        assert_eq!("7d".parse::<When>().unwrap().micros(day), day - 7 * 24 * HOUR);
+        assert_eq!(
+            "2026-10-01T01:00:00Z".parse::<When>().unwrap(),
+            When::At(day + HOUR)
+        );
+        assert_eq!(
+            "2026-10-01T02:00:00+01:00".parse::<When>().unwrap(),
+            When::At(day + HOUR)
+        );
+        assert_eq!(
+            "2026-10-01 01:00".parse::<When>().unwrap(),
+            When::At(day + HOUR)
+        );
+        assert_eq!(
+            "2026-10-01 01:00:00.5".parse::<When>().unwrap(),
+            When::At(day + HOUR + 500_000)
+        );
+        assert_eq!(
+            "7d".parse::<When>().unwrap().micros(day),
+            day - 7 * 24 * HOUR
+        );
         assert_eq!("90m".parse::<When>().unwrap(), When::Ago(90 * HOUR / 60));
         assert_eq!("now".parse::<When>().unwrap(), When::Now);
-        for wrong in ["", "d", "-1d", "7 days", "2026-13-01", "yesterday", "\u{65e5}"] {
+        for wrong in [
+            "",
+            "d",
+            "-1d",
+            "7 days",
+            "2026-13-01",
+            "yesterday",
+            "\u{65e5}",
+        ] {
             assert!(wrong.parse::<When>().is_err(), "{wrong}");
         }
     }

@@ -11,9 +11,20 @@ use crate::escape::visible;
 
 /// The steps for one connector; none where nothing was refused and nothing is at risk.
 pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
-    let open: Vec<&Change> = cloud.changes.iter().filter(|change| change.is_open()).collect();
-    let broke: Vec<&Change> = cloud.changes.iter().filter(|change| change.breaking).collect();
-    let certificate = open.iter().find(|change| change.kind == "certificate").copied();
+    let open: Vec<&Change> = cloud
+        .changes
+        .iter()
+        .filter(|change| change.is_open())
+        .collect();
+    let broke: Vec<&Change> = cloud
+        .changes
+        .iter()
+        .filter(|change| change.breaking)
+        .collect();
+    let certificate = open
+        .iter()
+        .find(|change| change.kind == "certificate")
+        .copied();
     let egress = open.iter().find(|change| change.kind == "egress").copied();
     let mut steps = Vec::new();
     if let Some(change) = certificate {
@@ -48,7 +59,8 @@ fn certificate_steps(cloud: &Cloud, change: &Change) -> Vec<Step> {
     let mut steps = Vec::new();
     let lost = lost(change);
     let expects = match lost.is_empty() {
-        true => "TlsSenderCertificateName must match a name of the certificate that is sent now".to_string(),
+        true => "TlsSenderCertificateName must match a name of the certificate that is sent now"
+            .to_string(),
         false => format!(
             "does TlsSenderCertificateName ask for a name that the new certificate lacks ({})?",
             listed(&lost, 3)
@@ -147,7 +159,10 @@ fn unexplained_steps() -> Vec<Step> {
 
 fn risk_step(change: &Change) -> Step {
     let (compare, with) = match change.kind.as_str() {
-        "certificate" => ("TlsSenderCertificateName", names(&change.after_names, &change.after_subject)),
+        "certificate" => (
+            "TlsSenderCertificateName",
+            names(&change.after_names, &change.after_subject),
+        ),
         _ => ("SenderIPAddresses", visible(&change.after).into_owned()),
     };
     Step {
@@ -157,7 +172,8 @@ fn risk_step(change: &Change) -> Step {
             change.class
         ),
         command: Some(
-            "Get-InboundConnector | fl Name,Enabled,TlsSenderCertificateName,SenderIPAddresses".into(),
+            "Get-InboundConnector | fl Name,Enabled,TlsSenderCertificateName,SenderIPAddresses"
+                .into(),
         ),
     }
 }
@@ -169,7 +185,11 @@ fn resend_step(broke: &[&Change]) -> Step {
     servers.sort_unstable();
     servers.dedup();
     let refused: i64 = broke.iter().map(|change| change.refused_after).sum();
-    let command = match (first, last, servers.first().and_then(|server| quoted(server))) {
+    let command = match (
+        first,
+        last,
+        servers.first().and_then(|server| quoted(server)),
+    ) {
         (Some(first), Some(last), Some(server)) => Some(format!(
             "Get-MessageTrackingLog -Server {server} -EventId FAIL -Start ([datetime]'{}Z') -End ([datetime]'{}Z') -ResultSize Unlimited | ? {{ \"$($_.RecipientStatus)\" -match '5\\.7\\.' }} | select Timestamp,Sender,Recipients,MessageSubject",
             first.second(),
@@ -177,7 +197,10 @@ fn resend_step(broke: &[&Change]) -> Step {
         )),
         _ => None,
     };
-    let servers: Vec<String> = servers.iter().map(|server| visible(server).into_owned()).collect();
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|server| visible(server).into_owned())
+        .collect();
     Step {
         text: format!(
             "Exchange Management Shell - {} refused on {}: these messages bounced and must be sent again",
@@ -219,7 +242,10 @@ fn lost(change: &Change) -> Vec<String> {
 fn names(names: &Option<Vec<String>>, subject: &Option<String>) -> String {
     match (names.as_deref(), subject) {
         (Some(names), _) if !names.is_empty() => {
-            let names: Vec<String> = names.iter().map(|name| visible(name).into_owned()).collect();
+            let names: Vec<String> = names
+                .iter()
+                .map(|name| visible(name).into_owned())
+                .collect();
             format!("one of {}", listed(&names, 4))
         }
         (_, Some(subject)) => visible(subject).into_owned(),

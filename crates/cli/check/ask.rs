@@ -40,8 +40,13 @@ impl Question {
     /// The rows of the answer, each read into a record by the names of its columns.
     pub async fn ask<T: DeserializeOwned>(self, ctx: &SessionContext) -> Result<Vec<T>> {
         let context = || format!("the question {} was not answered", self.name);
-        let batches =
-            ctx.sql(self.sql).await.with_context(context)?.collect().await.with_context(context)?;
+        let batches = ctx
+            .sql(self.sql)
+            .await
+            .with_context(context)?
+            .collect()
+            .await
+            .with_context(context)?;
         let mut rows = Vec::new();
         for batch in &batches {
             for row in output::objects(batch)? {
@@ -59,7 +64,11 @@ pub struct Time(pub i64);
 impl Time {
     /// `2026-10-05 10:02:11`
     pub fn second(self) -> String {
-        relaydrift_parse::time::format(self.0).replace('T', " ").chars().take(19).collect()
+        relaydrift_parse::time::format(self.0)
+            .replace('T', " ")
+            .chars()
+            .take(19)
+            .collect()
     }
 
     /// `2026-10-05 10:02`
@@ -97,7 +106,9 @@ mod tests {
     #[tokio::test]
     async fn every_question_is_answered_over_nothing() {
         let ctx = session_context(1);
-        register_all(&ctx, Source::Batches(Arc::default())).await.unwrap();
+        register_all(&ctx, Source::Batches(Arc::default()))
+            .await
+            .unwrap();
         for question in ALL {
             let rows: Vec<serde_json::Value> = question.ask(&ctx).await.unwrap();
             assert!(rows.len() <= 1, "{}", question.name);
@@ -108,7 +119,11 @@ mod tests {
     fn the_folder_is_the_list() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/cli/check");
         let files = std::fs::read_dir(folder).unwrap().filter_map(|file| {
-            file.unwrap().file_name().to_str()?.strip_suffix(".sql").map(str::to_string)
+            file.unwrap()
+                .file_name()
+                .to_str()?
+                .strip_suffix(".sql")
+                .map(str::to_string)
         });
         let mut files: Vec<String> = files.collect();
         let mut names: Vec<&str> = ALL.iter().map(|question| question.name).collect();
@@ -121,7 +136,13 @@ mod tests {
     fn times_are_read_and_shown() {
         let time: Time = serde_json::from_str("\"2026-10-05T10:02:11.123456Z\"").unwrap();
         assert_eq!(time.second(), "2026-10-05 10:02:11");
-        assert_eq!((time.minute().as_str(), time.day().as_str()), ("2026-10-05 10:02", "2026-10-05"));
-        assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-10-05T10:02:11.123456Z\"");
+        assert_eq!(
+            (time.minute().as_str(), time.day().as_str()),
+            ("2026-10-05 10:02", "2026-10-05")
+        );
+        assert_eq!(
+            serde_json::to_string(&time).unwrap(),
+            "\"2026-10-05T10:02:11.123456Z\""
+        );
     }
 }

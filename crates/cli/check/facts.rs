@@ -42,7 +42,9 @@ struct Fact {
 pub fn rows(report: &Report) -> Result<RecordBatch> {
     let mut facts = vec![Fact {
         fact: "verdict",
-        class: serde_json::to_value(report.verdict.state)?.as_str().map(str::to_string),
+        class: serde_json::to_value(report.verdict.state)?
+            .as_str()
+            .map(str::to_string),
         breaking: Some(report.verdict.breaking > 0),
         first_seen: report.extent.first_row,
         last_seen: report.extent.last_row,
@@ -50,7 +52,10 @@ pub fn rows(report: &Report) -> Result<RecordBatch> {
         text: Some(report.verdict.text.clone()),
         ..Fact::default()
     }];
-    let clouds = report.connectors.iter().map(|cloud| (&cloud.connector, Some(cloud)));
+    let clouds = report
+        .connectors
+        .iter()
+        .map(|cloud| (&cloud.connector, Some(cloud)));
     for (connector, cloud) in clouds.chain(report.other_connectors.iter().map(|c| (c, None))) {
         let base = Fact {
             organization: Some(connector.organization.clone()),
@@ -141,7 +146,11 @@ pub fn rows(report: &Report) -> Result<RecordBatch> {
         ..Fact::default()
     }));
     facts.extend(report.skipped.iter().map(|file| Fact {
-        fact: if file.error { "cannot_read" } else { "left_out" },
+        fact: if file.error {
+            "cannot_read"
+        } else {
+            "left_out"
+        },
         text: Some(file.reason.clone()),
         path: Some(file.path.clone()),
         ..Fact::default()
@@ -155,7 +164,11 @@ fn batch(facts: &[Fact]) -> Result<RecordBatch> {
     };
     let time = |of: fn(&Fact) -> Option<Time>| -> ArrayRef {
         let times = facts.iter().map(|fact| of(fact).map(|time| time.0));
-        Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+        Arc::new(
+            times
+                .collect::<TimestampMicrosecondArray>()
+                .with_timezone("UTC"),
+        )
     };
     let number = |of: fn(&Fact) -> Option<i64>| -> ArrayRef {
         Arc::new(facts.iter().map(of).collect::<Int64Array>())

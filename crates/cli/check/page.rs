@@ -26,7 +26,11 @@ pub struct Page {
 impl Page {
     /// Lines are wrapped at `width`; commands, paths and columns are not.
     pub fn new(width: usize, colour: bool) -> Self {
-        Page { text: String::new(), width: width.clamp(60, 120), colour }
+        Page {
+            text: String::new(),
+            width: width.clamp(60, 120),
+            colour,
+        }
     }
 
     /// What was written.
@@ -42,7 +46,11 @@ impl Page {
             Tone::Good => "32",
             Tone::Strong => "1",
         };
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.into() }
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.into()
+        }
     }
 
     /// An empty line.
@@ -86,7 +94,11 @@ impl Page {
     pub fn columns(&mut self, indent: usize, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |at: usize| {
-            rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max().unwrap_or(0)
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| cell.width())
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for row in rows {
@@ -108,10 +120,19 @@ mod tests {
     fn words_wrap_and_columns_align() {
         let mut page = Page::new(60, false);
         page.wrapped(2, 2, &"word ".repeat(14));
-        page.columns(2, &[vec!["A".into(), "B".into()], vec!["long".into(), "x".into()]]);
+        page.columns(
+            2,
+            &[
+                vec!["A".into(), "B".into()],
+                vec!["long".into(), "x".into()],
+            ],
+        );
         let text = page.finish();
         assert!(text.lines().all(|line| line.width() <= 60));
         assert!(text.ends_with("  A     B\n  long  x\n"), "{text}");
-        assert_eq!(text.lines().nth(1).map(|line| line.starts_with("    word")), Some(true));
+        assert_eq!(
+            text.lines().nth(1).map(|line| line.starts_with("    word")),
+            Some(true)
+        );
     }
 }

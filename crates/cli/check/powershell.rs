@@ -31,9 +31,15 @@ mod tests {
 
     #[test]
     fn quotes_are_doubled() {
-        assert_eq!(quoted("Outbound to Office 365").as_deref(), Some("'Outbound to Office 365'"));
+        assert_eq!(
+            quoted("Outbound to Office 365").as_deref(),
+            Some("'Outbound to Office 365'")
+        );
         assert_eq!(quoted("It's").as_deref(), Some("'It''s'"));
-        assert_eq!(quoted("a\u{2019}; rm").as_deref(), Some("'a\u{2019}\u{2019}; rm'"));
+        assert_eq!(
+            quoted("a\u{2019}; rm").as_deref(),
+            Some("'a\u{2019}\u{2019}; rm'")
+        );
         assert_eq!(quoted("$(x) `y"), Some("'$(x) `y'".into()));
         assert_eq!(quoted("a\nb"), None);
         assert_eq!(quoted("a\u{202e}b"), None);
@@ -44,6 +50,9 @@ mod tests {
         let thumbprint_of_40 = "0123456789abcdefABCDEF012345678901234567";
         assert_eq!(thumbprint(thumbprint_of_40), Some(thumbprint_of_40));
         assert_eq!(thumbprint("0123"), None);
-        assert_eq!(thumbprint("0123456789abcdefABCDEF01234567890123456; "), None);
+        assert_eq!(
+            thumbprint("0123456789abcdefABCDEF01234567890123456; "),
+            None
+        );
     }
 }

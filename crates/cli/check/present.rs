@@ -16,30 +16,56 @@ const ROWS: usize = 16;
 pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
     page.heading(2, "Presented now");
     if cloud.presented.is_empty() {
-        page.wrapped(4, 0, "nothing that these logs show: neither a certificate nor an address");
+        page.wrapped(
+            4,
+            0,
+            "nothing that these logs show: neither a certificate nor an address",
+        );
         return;
     }
     let mut rows = grouped(cloud);
     let hidden = rows.len().saturating_sub(ROWS);
     rows.truncate(ROWS);
-    let head = ["SERVER", "CERTIFICATE", "SINCE", "ADDRESS", "SINCE", "REFUSED"];
+    let head = [
+        "SERVER",
+        "CERTIFICATE",
+        "SINCE",
+        "ADDRESS",
+        "SINCE",
+        "REFUSED",
+    ];
     let mut lines = vec![head.map(String::from).to_vec()];
     lines.extend(rows);
     page.columns(4, &lines);
     if hidden > 0 {
-        page.line(4, &format!("... and {hidden} more rows, none of them refused or changed lately"));
+        page.line(
+            4,
+            &format!("... and {hidden} more rows, none of them refused or changed lately"),
+        );
     }
     let mut certificates: BTreeMap<&str, &Presented> = BTreeMap::new();
-    for shown in cloud.presented.iter().filter(|shown| shown.kind == "certificate") {
+    for shown in cloud
+        .presented
+        .iter()
+        .filter(|shown| shown.kind == "certificate")
+    {
         certificates.entry(&shown.value).or_insert(shown);
     }
     for shown in certificates.values() {
-        page.line(4, &format!("{}  {}", visible(&shown.value), validity(shown, now)));
+        page.line(
+            4,
+            &format!("{}  {}", visible(&shown.value), validity(shown, now)),
+        );
         let issuer = shown.issuer.as_deref().map_or("unknown".into(), visible);
         let subject = shown.subject.as_deref().map_or("unknown".into(), visible);
         page.wrapped(6, 2, &format!("subject {subject}; issuer {issuer}"));
         if let Some(names) = shown.names.as_deref().filter(|names| !names.is_empty()) {
-            let mut text = names.iter().take(6).map(|name| visible(name)).collect::<Vec<_>>().join(", ");
+            let mut text = names
+                .iter()
+                .take(6)
+                .map(|name| visible(name))
+                .collect::<Vec<_>>()
+                .join(", ");
             if names.len() > 6 {
                 text += &format!(" and {} more", names.len() - 6);
             }
@@ -56,14 +82,28 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
     }
     let mut rows: BTreeMap<Vec<String>, (i64, Option<Time>, Vec<&str>)> = BTreeMap::new();
     for (server, shown) in servers {
-        let of = |kind: &str| shown.iter().copied().filter(|s| s.kind == kind).collect::<Vec<_>>();
+        let of = |kind: &str| {
+            shown
+                .iter()
+                .copied()
+                .filter(|s| s.kind == kind)
+                .collect::<Vec<_>>()
+        };
         let (certificates, addresses) = (of("certificate"), of("egress"));
         let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
-        let changed = shown.iter().filter(|s| !s.from_start).map(|s| s.first_seen).max();
+        let changed = shown
+            .iter()
+            .filter(|s| !s.from_start)
+            .map(|s| s.first_seen)
+            .max();
         let cells = vec![
             several(&certificates, certificate, "not seen"),
             since(&certificates),
-            several(&addresses, |shown| visible(&shown.value).into_owned(), "not seen"),
+            several(
+                &addresses,
+                |shown| visible(&shown.value).into_owned(),
+                "not seen",
+            ),
             since(&addresses),
             thousands(refused),
         ];
@@ -89,7 +129,11 @@ fn several(shown: &[&Presented], label: impl Fn(&Presented) -> String, none: &st
 /// The first eight digits of the thumbprint and the first name.
 fn certificate(shown: &Presented) -> String {
     let short: String = visible(&shown.value).chars().take(8).collect();
-    let name = shown.names.as_ref().and_then(|names| names.first()).or(shown.subject.as_ref());
+    let name = shown
+        .names
+        .as_ref()
+        .and_then(|names| names.first())
+        .or(shown.subject.as_ref());
     match name {
         Some(name) => format!("{short} {}", shorten(&visible(name), 32)),
         None => short,
@@ -97,7 +141,11 @@ fn certificate(shown: &Presented) -> String {
 }
 
 fn since(shown: &[&Presented]) -> String {
-    match shown.iter().map(|shown| (shown.first_seen, shown.from_start)).max() {
+    match shown
+        .iter()
+        .map(|shown| (shown.first_seen, shown.from_start))
+        .max()
+    {
         None => String::new(),
         Some((_, true)) => "start of logs".into(),
         Some((time, false)) => time.minute(),
@@ -105,7 +153,10 @@ fn since(shown: &[&Presented]) -> String {
 }
 
 fn named(servers: &[&str]) -> String {
-    let names: Vec<String> = servers.iter().map(|server| shorten(&visible(server), 40)).collect();
+    let names: Vec<String> = servers
+        .iter()
+        .map(|server| shorten(&visible(server), 40))
+        .collect();
     match names.as_slice() {
         [first, .., last] if names.len() > 3 => format!("{first} ... {last} ({})", names.len()),
         names => names.join(" "),
@@ -114,7 +165,9 @@ fn named(servers: &[&str]) -> String {
 
 fn validity(shown: &Presented, now: Option<Time>) -> String {
     let (Some(end), Some(now)) = (shown.not_after, now) else {
-        return shown.not_after.map_or("expiry not logged".into(), |end| format!("valid until {}", end.day()));
+        return shown.not_after.map_or("expiry not logged".into(), |end| {
+            format!("valid until {}", end.day())
+        });
     };
     let days = (end.0 - now.0).div_euclid(86_400_000_000);
     match days {

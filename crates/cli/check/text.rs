@@ -41,7 +41,10 @@ fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
         "default" => String::new(),
         name => format!(" of {}", visible(name)),
     };
-    page.heading(0, &format!("'{}'{organization}", visible(&connector.connector_id)));
+    page.heading(
+        0,
+        &format!("'{}'{organization}", visible(&connector.connector_id)),
+    );
     let evidence = visible(&connector.evidence);
     page.wrapped(2, 2, &format!("{}: {evidence}", visible(&connector.role)));
     page.gap();
@@ -68,8 +71,9 @@ fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
 
 fn changes(page: &mut Page, changes: &[Change]) {
     page.heading(2, "What changed");
-    let (quiet, loud): (Vec<&Change>, Vec<&Change>) =
-        changes.iter().partition(|change| !change.breaking && change.severity == "info");
+    let (quiet, loud): (Vec<&Change>, Vec<&Change>) = changes
+        .iter()
+        .partition(|change| !change.breaking && change.severity == "info");
     for change in loud {
         let severity = match (change.breaking, change.is_open()) {
             (true, true) => page.tone(Tone::Bad, &format!("{}, breaks mail", change.severity)),
@@ -77,9 +81,28 @@ fn changes(page: &mut Page, changes: &[Change]) {
             (false, _) => page.tone(Tone::Warn, &change.severity),
         };
         let what = title(change);
-        page.line(4, &format!("{}  {}  {what}  {severity}", change.found_at.second(), visible(&change.server)));
-        page.line(6, &format!("before  {}", value(change.before.as_deref(), change.before_subject.as_deref())));
-        page.line(6, &format!("after   {}", value(Some(&change.after), change.after_subject.as_deref())));
+        page.line(
+            4,
+            &format!(
+                "{}  {}  {what}  {severity}",
+                change.found_at.second(),
+                visible(&change.server)
+            ),
+        );
+        page.line(
+            6,
+            &format!(
+                "before  {}",
+                value(change.before.as_deref(), change.before_subject.as_deref())
+            ),
+        );
+        page.line(
+            6,
+            &format!(
+                "after   {}",
+                value(Some(&change.after), change.after_subject.as_deref())
+            ),
+        );
         page.wrapped(6, 2, &visible(&change.detail));
         if let Some(effect) = effect(change) {
             page.wrapped(6, 2, &effect);
@@ -91,20 +114,36 @@ fn changes(page: &mut Page, changes: &[Change]) {
     for change in quiet.iter().take(QUIET_CHANGES) {
         let detail = visible(&change.detail);
         let place = place(change.path.as_deref(), change.line).unwrap_or_default();
-        let values = format!("{} -> {}", short(change.before.as_deref()), short(Some(&change.after)));
-        let head = format!("{}  {}  {}", change.found_at.second(), visible(&change.server), title(change));
+        let values = format!(
+            "{} -> {}",
+            short(change.before.as_deref()),
+            short(Some(&change.after))
+        );
+        let head = format!(
+            "{}  {}  {}",
+            change.found_at.second(),
+            visible(&change.server),
+            title(change)
+        );
         page.wrapped(4, 2, &format!("{head}  {values}: {detail}"));
         page.line(6, &place);
     }
     if quiet.len() > QUIET_CHANGES {
         let more = quiet.len() - QUIET_CHANGES;
-        page.line(4, &format!("... and {more} more without effect; relaydrift drift --logs PATH lists all"));
+        page.line(
+            4,
+            &format!("... and {more} more without effect; relaydrift drift --logs PATH lists all"),
+        );
     }
 }
 
 /// `certificate renamed`, `address moved`
 fn title(change: &Change) -> String {
-    let kind = if change.kind == "certificate" { "certificate" } else { "address" };
+    let kind = if change.kind == "certificate" {
+        "certificate"
+    } else {
+        "address"
+    };
     format!("{kind} {}", change.class)
 }
 
@@ -118,14 +157,22 @@ fn value(value: Option<&str>, subject: Option<&str>) -> String {
 
 fn short(value: Option<&str>) -> String {
     let value = value.map_or("unknown".into(), |value| visible(value).into_owned());
-    if value.len() == 40 && value.is_ascii() { value[..8].to_string() } else { value }
+    if value.len() == 40 && value.is_ascii() {
+        value[..8].to_string()
+    } else {
+        value
+    }
 }
 
 /// What the change did to mail, in a sentence.
 fn effect(change: &Change) -> Option<String> {
     if !change.breaking {
-        return (change.refused_after > 0)
-            .then(|| format!("{} refused afterwards, but not for it: mail was relayed first", count(change.refused_after, "recipient")));
+        return (change.refused_after > 0).then(|| {
+            format!(
+                "{} refused afterwards, but not for it: mail was relayed first",
+                count(change.refused_after, "recipient")
+            )
+        });
     }
     let mut text = format!("{} refused", count(change.refused_after, "recipient"));
     if let (Some(first), Some(last)) = (change.first_refused, change.last_refused) {
@@ -152,7 +199,9 @@ fn refused(page: &mut Page, refused: &[Refused]) {
         // The text of a reply may repeat its codes.
         let reply = match text.starts_with(&code) && !code.is_empty() {
             true => text.into_owned(),
-            false if !enhanced.is_empty() && text.starts_with(&*enhanced) => format!("{code} {text}"),
+            false if !enhanced.is_empty() && text.starts_with(&*enhanced) => {
+                format!("{code} {text}")
+            }
             false => format!("{code} {enhanced} {text}"),
         };
         page.wrapped(
@@ -182,7 +231,11 @@ fn refused(page: &mut Page, refused: &[Refused]) {
         let recipients = rest.iter().map(|answer| answer.refused).sum();
         page.line(
             4,
-            &format!("... and {} in {}", count(recipients, "recipient"), count(rest.len() as i64, "other answer")),
+            &format!(
+                "... and {} in {}",
+                count(recipients, "recipient"),
+                count(rest.len() as i64, "other answer")
+            ),
         );
     }
 }
@@ -237,26 +290,50 @@ fn input(page: &mut Page, report: &Report) {
         page.wrapped(
             2,
             2,
-            &format!("{} unreadable: {} (first {place})", count(rejects.lines, "line"), visible(&rejects.reason)),
+            &format!(
+                "{} unreadable: {} (first {place})",
+                count(rejects.lines, "line"),
+                visible(&rejects.reason)
+            ),
         );
     }
     if report.rejects.len() > LISTED {
-        page.line(2, &format!("... and {} more reasons", report.rejects.len() - LISTED));
+        page.line(
+            2,
+            &format!("... and {} more reasons", report.rejects.len() - LISTED),
+        );
     }
     if report.pending_bytes > 0 {
         let bytes = thousands(report.pending_bytes as i64);
-        page.line(2, &format!("{bytes} bytes of last lines still without a line end: not read"));
+        page.line(
+            2,
+            &format!("{bytes} bytes of last lines still without a line end: not read"),
+        );
     }
     let (errors, foreign): (Vec<_>, Vec<_>) = report.skipped.iter().partition(|file| file.error);
     for file in errors {
-        let text = format!("CANNOT READ {}: {}", visible(&file.path), visible(&file.reason));
+        let text = format!(
+            "CANNOT READ {}: {}",
+            visible(&file.path),
+            visible(&file.reason)
+        );
         page.line(2, &page.tone(Tone::Bad, &text));
     }
     for file in foreign.iter().take(LISTED) {
-        page.line(2, &format!("left out {}: {}", visible(&file.path), visible(&file.reason)));
+        page.line(
+            2,
+            &format!(
+                "left out {}: {}",
+                visible(&file.path),
+                visible(&file.reason)
+            ),
+        );
     }
     if foreign.len() > LISTED {
-        page.line(2, &format!("... and {} more files left out", foreign.len() - LISTED));
+        page.line(
+            2,
+            &format!("... and {} more files left out", foreign.len() - LISTED),
+        );
     }
     for notice in &report.notices {
         page.wrapped(2, 2, &visible(notice));
@@ -267,7 +344,10 @@ fn input(page: &mut Page, report: &Report) {
 fn gaps(page: &mut Page, report: &Report) {
     let mut servers: Vec<(&str, &str, i64, Vec<&super::report::Gap>)> = Vec::new();
     for gap in &report.gaps {
-        match servers.iter_mut().find(|(s, service, ..)| *s == gap.server && *service == gap.service) {
+        match servers
+            .iter_mut()
+            .find(|(s, service, ..)| *s == gap.server && *service == gap.service)
+        {
             Some((_, _, hours, gaps)) => {
                 *hours += gap.hours;
                 gaps.push(gap);
@@ -279,7 +359,11 @@ fn gaps(page: &mut Page, report: &Report) {
     for (server, service, hours, gaps) in servers.iter().take(LISTED) {
         let longest = gaps.iter().max_by_key(|gap| gap.hours);
         let longest = longest.map_or(String::new(), |gap| {
-            format!(", longest {} to {}", gap.first_hour.minute(), gap.last_hour.minute())
+            format!(
+                ", longest {} to {}",
+                gap.first_hour.minute(),
+                gap.last_hour.minute()
+            )
         });
         page.wrapped(
             2,
@@ -293,6 +377,12 @@ fn gaps(page: &mut Page, report: &Report) {
         );
     }
     if servers.len() > LISTED {
-        page.line(2, &format!("... and hours without logs on {} more servers", servers.len() - LISTED));
+        page.line(
+            2,
+            &format!(
+                "... and hours without logs on {} more servers",
+                servers.len() - LISTED
+            ),
+        );
     }
 }

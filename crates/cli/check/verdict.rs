@@ -9,8 +9,16 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
     let inside = |time: Time| since.is_none_or(|since| time >= since);
     let all = || connectors.iter().flat_map(|cloud| &cloud.changes);
     let changes: Vec<&Change> = all().filter(|change| inside(change.found_at)).collect();
-    let breaking: Vec<&Change> = changes.iter().copied().filter(|change| change.breaking).collect();
-    let open: Vec<&Change> = breaking.iter().copied().filter(|change| change.is_open()).collect();
+    let breaking: Vec<&Change> = changes
+        .iter()
+        .copied()
+        .filter(|change| change.breaking)
+        .collect();
+    let open: Vec<&Change> = breaking
+        .iter()
+        .copied()
+        .filter(|change| change.is_open())
+        .collect();
     let ever_breaking = all().any(|change| change.breaking);
     let refused: i64 = connectors
         .iter()
@@ -26,20 +34,30 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
     } else if !breaking.is_empty() {
         (State::Repaired, repaired(&breaking))
     } else if refused > 0 && !ever_breaking {
-        (State::Refused, unexplained(connectors, &changes, refused, inside))
+        (
+            State::Refused,
+            unexplained(connectors, &changes, refused, inside),
+        )
     } else if !changes.is_empty() {
         (State::Changed, changed(&changes, since))
     } else {
         (State::NoDrift, unchanged(connectors, extent, since))
     };
-    Verdict { state, text, breaking: breaking.len(), since }
+    Verdict {
+        state,
+        text,
+        breaking: breaking.len(),
+        since,
+    }
 }
 
 fn broken(open: &[&Change]) -> String {
     let refused: i64 = open.iter().map(|change| change.refused_after).sum();
     let recipients = count(refused, "recipient");
     let since = open.iter().filter_map(|change| change.first_refused).min();
-    let since = since.map_or(String::new(), |time| format!(" since {} UTC", time.minute()));
+    let since = since.map_or(String::new(), |time| {
+        format!(" since {} UTC", time.minute())
+    });
     let one_cause = open.windows(2).all(|pair| {
         pair[0].connector_id == pair[1].connector_id
             && pair[0].kind == pair[1].kind
@@ -47,9 +65,14 @@ fn broken(open: &[&Change]) -> String {
     });
     if one_cause {
         let change = open[0];
-        let subject = on(&change.connector_id, open.iter().map(|change| change.server.as_str()));
+        let subject = on(
+            &change.connector_id,
+            open.iter().map(|change| change.server.as_str()),
+        );
         let does = match (change.kind.as_str(), change.class.as_str()) {
-            ("certificate", "flapping") => "switches between certificates, and Exchange Online refuses mail",
+            ("certificate", "flapping") => {
+                "switches between certificates, and Exchange Online refuses mail"
+            }
             ("certificate", _) => "presents a certificate that Exchange Online refuses",
             (_, "flapping") => "switches between addresses, and Exchange Online refuses mail",
             _ => "comes from an address that Exchange Online refuses",
@@ -73,7 +96,10 @@ fn broken(open: &[&Change]) -> String {
 fn repaired(breaking: &[&Change]) -> String {
     let refused: i64 = breaking.iter().map(|change| change.refused_after).sum();
     let recipients = count(refused, "recipient");
-    let again = breaking.iter().filter_map(|change| change.relayed_again).max();
+    let again = breaking
+        .iter()
+        .filter_map(|change| change.relayed_again)
+        .max();
     let end = again.map_or_else(
         || "no mail is refused for it now".to_string(),
         |time| format!("mail is relayed again since {} UTC", time.minute()),
@@ -82,7 +108,11 @@ fn repaired(breaking: &[&Change]) -> String {
         .iter()
         .map(|change| {
             let place = on(&change.connector_id, [change.server.as_str()]);
-            format!("{place} ({} changed {} UTC)", kind(change), change.found_at.minute())
+            format!(
+                "{place} ({} changed {} UTC)",
+                kind(change),
+                change.found_at.minute()
+            )
         })
         .collect();
     places.dedup();
@@ -100,7 +130,12 @@ fn unexplained(
 ) -> String {
     let places: Vec<String> = connectors
         .iter()
-        .filter(|cloud| cloud.refused.iter().any(|refused| inside(refused.last_refused)))
+        .filter(|cloud| {
+            cloud
+                .refused
+                .iter()
+                .any(|refused| inside(refused.last_refused))
+        })
         .map(|cloud| {
             let servers = cloud.refused.iter().map(|refused| refused.server.as_str());
             on(&cloud.connector.connector_id, servers)
@@ -118,15 +153,22 @@ fn unexplained(
 }
 
 fn changed(changes: &[&Change], since: Option<Time>) -> String {
-    let risky = changes.iter().filter(|change| change.severity != "info").count();
+    let risky = changes
+        .iter()
+        .filter(|change| change.severity != "info")
+        .count();
     let risk = match risky {
         0 => "none is a risk".to_string(),
         1 => "one of them is a risk".to_string(),
         risky => format!("{risky} of them are a risk"),
     };
-    let since = since.map_or(String::new(), |since| format!(" since {} UTC", since.minute()));
+    let since = since.map_or(String::new(), |since| {
+        format!(" since {} UTC", since.minute())
+    });
     let number = count(changes.len() as i64, "change");
-    format!("No breaking change{since}: {number} toward Exchange Online, nothing refused for it; {risk}.")
+    format!(
+        "No breaking change{since}: {number} toward Exchange Online, nothing refused for it; {risk}."
+    )
 }
 
 fn unchanged(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> String {
@@ -137,7 +179,9 @@ fn unchanged(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Stri
         .collect();
     servers.sort_unstable();
     servers.dedup();
-    let from = since.or(extent.first_row).map_or(String::new(), |time| time.minute());
+    let from = since
+        .or(extent.first_row)
+        .map_or(String::new(), |time| time.minute());
     let to = extent.last_row.map_or(String::new(), |time| time.minute());
     format!(
         "No drift: {} toward Exchange Online on {} presented the same certificates and addresses from {from} to {to} UTC, \
@@ -148,12 +192,19 @@ fn unchanged(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Stri
 }
 
 fn kind(change: &Change) -> &'static str {
-    if change.kind == "certificate" { "certificate" } else { "address" }
+    if change.kind == "certificate" {
+        "certificate"
+    } else {
+        "address"
+    }
 }
 
 /// `'Outbound' on EX01, EX02`
 fn on<'a>(connector: &str, servers: impl IntoIterator<Item = &'a str>) -> String {
-    let mut servers: Vec<String> = servers.into_iter().map(|s| visible(s).into_owned()).collect();
+    let mut servers: Vec<String> = servers
+        .into_iter()
+        .map(|s| visible(s).into_owned())
+        .collect();
     servers.sort();
     servers.dedup();
     format!("'{}' on {}", visible(connector), listed(&servers, 4))
@@ -171,7 +222,11 @@ pub fn listed(items: &[String], limit: usize) -> String {
 
 /// `1 recipient`, `1,412 recipients`
 pub fn count(number: i64, noun: &str) -> String {
-    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        thousands(number),
+        if number == 1 { "" } else { "s" }
+    )
 }
 
 /// `1,234,567`

@@ -121,7 +121,10 @@ impl Column {
                 Value::List(range.map(|at| items.value(at)).collect())
             }
             Column::Record(array, columns) if array.is_valid(row) => Value::Record(
-                columns.iter().map(|(name, column)| (name.as_str(), column.value(row))).collect(),
+                columns
+                    .iter()
+                    .map(|(name, column)| (name.as_str(), column.value(row)))
+                    .collect(),
             ),
             _ => Value::Null,
         }
@@ -129,7 +132,10 @@ impl Column {
 
     /// True where a table puts the cells to the right.
     pub fn is_number(&self) -> bool {
-        matches!(self, Column::Int(_) | Column::UInt(_) | Column::Float(_) | Column::Decimal(_))
+        matches!(
+            self,
+            Column::Int(_) | Column::UInt(_) | Column::Float(_) | Column::Decimal(_)
+        )
     }
 }
 
@@ -158,7 +164,9 @@ pub fn text(value: &Value<'_>) -> String {
         Value::Bytes(bytes) => hex(bytes),
         Value::List(values) => values.iter().map(text).collect::<Vec<_>>().join(";"),
         Value::Record(values) => {
-            let pairs = values.iter().map(|(name, value)| format!("{name}={}", text(value)));
+            let pairs = values
+                .iter()
+                .map(|(name, value)| format!("{name}={}", text(value)));
             pairs.collect::<Vec<_>>().join(";")
         }
     }

@@ -25,7 +25,12 @@ impl Csv {
     /// On a terminal, control characters are spelled out; in a file, the text stays as it is.
     pub fn new(mut out: Out, schema: &SchemaRef, terminal: bool) -> Result<Self> {
         let mut lines = writer();
-        lines.write_record(schema.fields().iter().map(|field| safe(field.name(), terminal)))?;
+        lines.write_record(
+            schema
+                .fields()
+                .iter()
+                .map(|field| safe(field.name(), terminal)),
+        )?;
         out.write_all(&lines.into_inner()?)?;
         Ok(Csv { out, terminal })
     }
@@ -34,7 +39,11 @@ impl Csv {
 impl Rows for Csv {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut lines = writer();
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Column::new)
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             for column in &columns {
                 let value = column.value(row);
@@ -58,11 +67,17 @@ impl Rows for Csv {
 }
 
 fn writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new())
+    csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(Vec::new())
 }
 
 fn safe(cell: &str, terminal: bool) -> Vec<u8> {
-    let shown = if terminal { visible(cell) } else { Cow::Borrowed(cell) };
+    let shown = if terminal {
+        visible(cell)
+    } else {
+        Cow::Borrowed(cell)
+    };
     let mut bytes = Vec::with_capacity(shown.len() + 1);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) {
         bytes.push(b'\'');

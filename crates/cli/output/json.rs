@@ -20,14 +20,22 @@ pub struct Json {
 impl Json {
     /// Nothing is written before the first batch or the end.
     pub fn new(out: Out, schema: &SchemaRef) -> Result<Self> {
-        Ok(Json { out, names: names(schema)?, begun: false })
+        Ok(Json {
+            out,
+            names: names(schema)?,
+            begun: false,
+        })
     }
 }
 
 impl Rows for Json {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut text = Vec::new();
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Column::new)
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             text.extend_from_slice(if self.begun { b",\n" } else { b"[\n" });
             self.begun = true;
@@ -38,7 +46,8 @@ impl Rows for Json {
     }
 
     fn finish(&mut self) -> Result<()> {
-        self.out.write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
+        self.out
+            .write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
         Ok(self.out.flush()?)
     }
 }
@@ -65,12 +74,7 @@ pub fn names(schema: &SchemaRef) -> Result<Vec<Vec<u8>>> {
 }
 
 /// One row as an object, without a line end.
-pub fn object(
-    text: &mut Vec<u8>,
-    names: &[Vec<u8>],
-    columns: &[Column],
-    row: usize,
-) -> Result<()> {
+pub fn object(text: &mut Vec<u8>, names: &[Vec<u8>], columns: &[Column], row: usize) -> Result<()> {
     for (at, (name, column)) in names.iter().zip(columns).enumerate() {
         text.push(if at == 0 { b'{' } else { b',' });
         text.extend_from_slice(name);

@@ -19,14 +19,21 @@ pub struct Ndjson {
 impl Ndjson {
     /// The objects have the columns of `schema` in its order.
     pub fn new(out: Out, schema: &SchemaRef) -> Result<Self> {
-        Ok(Ndjson { out, names: names(schema)? })
+        Ok(Ndjson {
+            out,
+            names: names(schema)?,
+        })
     }
 }
 
 impl Rows for Ndjson {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut text = Vec::new();
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Column::new)
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             object(&mut text, &self.names, &columns, row)?;
             text.push(b'\n');

@@ -41,8 +41,11 @@ enum Layout {
 impl Table {
     /// `terminal`: its width in characters; `None` shows everything in full width.
     pub fn new(out: Out, schema: &SchemaRef, terminal: Option<usize>) -> Self {
-        let names: Vec<String> =
-            schema.fields().iter().map(|field| visible(field.name()).into_owned()).collect();
+        let names: Vec<String> = schema
+            .fields()
+            .iter()
+            .map(|field| visible(field.name()).into_owned())
+            .collect();
         Table {
             out,
             right: vec![false; names.len()],
@@ -61,7 +64,8 @@ impl Table {
             let heads = line(&self.names, widths, &self.right, *cut);
             let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
             self.out.write_all(heads.as_bytes())?;
-            self.out.write_all(line(&rules, widths, &self.right, *cut).as_bytes())?;
+            self.out
+                .write_all(line(&rules, widths, &self.right, *cut).as_bytes())?;
         }
         self.layout = Some(layout);
         sample.iter().try_for_each(|row| self.show(row))
@@ -79,10 +83,17 @@ impl Table {
 
 impl Rows for Table {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch.columns().iter().map(Column::new).collect::<Result<Vec<_>>>()?;
+        let columns = batch
+            .columns()
+            .iter()
+            .map(Column::new)
+            .collect::<Result<Vec<_>>>()?;
         self.right = columns.iter().map(Column::is_number).collect();
         for row in 0..batch.num_rows() {
-            let cells: Vec<String> = columns.iter().map(|column| cell(&column.value(row))).collect();
+            let cells: Vec<String> = columns
+                .iter()
+                .map(|column| cell(&column.value(row)))
+                .collect();
             if self.layout.is_some() {
                 self.show(&cells)?;
             } else {
@@ -122,7 +133,10 @@ fn layout(names: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> La
     };
     let room = terminal.saturating_sub(GAP * widths.len().saturating_sub(1));
     let taken = |cap: usize| widths.iter().map(|width| (*width).min(cap)).sum::<usize>();
-    match (NARROW..=terminal.max(NARROW)).rev().find(|cap| taken(*cap) <= room) {
+    match (NARROW..=terminal.max(NARROW))
+        .rev()
+        .find(|cap| taken(*cap) <= room)
+    {
         Some(cap) => Layout::Columns(widths.iter().map(|width| (*width).min(cap)).collect(), true),
         None => Layout::Records,
     }
@@ -134,7 +148,11 @@ fn line(cells: &[String], widths: &[usize], right: &[bool], cut: bool) -> String
         if at > 0 {
             text.push_str(&" ".repeat(GAP));
         }
-        let shown = if cut { shorten(cell, *width) } else { cell.clone() };
+        let shown = if cut {
+            shorten(cell, *width)
+        } else {
+            cell.clone()
+        };
         let blank = " ".repeat(width.saturating_sub(shown.width()));
         match right.get(at) {
             Some(true) => text.extend([blank.as_str(), shown.as_str()]),

@@ -49,16 +49,35 @@ fn batch() -> RecordBatch {
         ),
         (
             "connector",
-            Arc::new(StringViewArray::from(vec![Some("Ausgehend – Büro"), Some("\x1b[2J\u{202e}")])),
+            Arc::new(StringViewArray::from(vec![
+                Some("Ausgehend – Büro"),
+                Some("\x1b[2J\u{202e}"),
+            ])),
             true,
         ),
-        ("change", Arc::new(Int64Array::from(vec![Some(-7), None])), true),
-        ("share", Arc::new(Float64Array::from(vec![Some(0.5), Some(f64::NAN)])), true),
+        (
+            "change",
+            Arc::new(Int64Array::from(vec![Some(-7), None])),
+            true,
+        ),
+        (
+            "share",
+            Arc::new(Float64Array::from(vec![Some(0.5), Some(f64::NAN)])),
+            true,
+        ),
         ("names", Arc::new(names.finish()), true),
-        ("raw", Arc::new(BinaryArray::from_opt_vec(vec![Some(b"\xff\x00"), None])), true),
+        (
+            "raw",
+            Arc::new(BinaryArray::from_opt_vec(vec![Some(b"\xff\x00"), None])),
+            true,
+        ),
         (
             "formula",
-            Arc::new(vec![Some("=cmd|' /C calc'!A0"), Some("")].into_iter().collect::<DictionaryArray<Int32Type>>()),
+            Arc::new(
+                vec![Some("=cmd|' /C calc'!A0"), Some("")]
+                    .into_iter()
+                    .collect::<DictionaryArray<Int32Type>>(),
+            ),
             true,
         ),
     ])
@@ -87,7 +106,9 @@ fn json_has_explicit_nulls_and_numbers() {
     let document = render(Format::Json, &[batch(), batch()], None);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&document).unwrap();
     assert_eq!(rows.len(), 4);
-    let each = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let each = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     assert_eq!(rows, each.collect::<Vec<_>>());
 }
 
@@ -114,7 +135,10 @@ fn equal_names_are_told_apart_in_json() {
         arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Int64, true),
     ]);
     let batch = RecordBatch::try_new(Arc::new(schema), vec![column(1), column(2)]).unwrap();
-    assert_eq!(render(Format::Ndjson, &[batch], None), "{\"a\":1,\"a_2\":2}\n");
+    assert_eq!(
+        render(Format::Ndjson, &[batch], None),
+        "{\"a\":1,\"a_2\":2}\n"
+    );
 }
 
 #[test]
