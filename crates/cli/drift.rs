@@ -6,7 +6,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::lower;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
-use relaydrift_ingest::Keep;
+use relaydrift_datafusion::Need;
 
 use crate::args::{DriftArgs, Global};
 use crate::{Exit, output, source, when};
@@ -14,8 +14,8 @@ use crate::{Exit, output, source, when};
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let keep = Keep { events: false, sessions: false, all_transactions: false, open_rows: false };
-    let opened = source::open(&args.place, &naming, keep, global.quiet, threads).await?;
+    let opened = source::open(&args.place, naming, Need::Drift, threads).await?;
+    opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;
     let count = output::stream(global.format, found.execute_stream().await?).await?;
