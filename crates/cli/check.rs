@@ -20,7 +20,8 @@ use std::io::Write;
 
 use anyhow::Result;
 use datafusion::prelude::SessionContext;
-use relaydrift_ingest::{Keep, Skipped};
+use relaydrift_datafusion::Need;
+use relaydrift_ingest::Skipped;
 
 use crate::args::{CheckArgs, Global};
 use crate::output::Format;
@@ -32,13 +33,8 @@ use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report}
 /// Reads, asks, says.
 pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let keep = Keep {
-        events: false,
-        sessions: false,
-        all_transactions: false,
-        open_rows: false,
-    };
-    let opened = source::open_logs(&args.paths, &naming, keep, global.quiet, threads).await?;
+    let opened = source::open_logs(&args.paths, naming, Need::Drift, threads).await?;
+    opened.read(global.quiet).await?;
     let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
     let extent = extent.into_iter().next().unwrap_or_default();
     let now = match (args.as_of, extent.last_row) {
@@ -49,7 +45,7 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
     let since = args.since.map(|since| Time(since.micros(now)));
     let report = report(&opened, extent, since).await?;
     write(&report, global.format)?;
-    let unreadable = opened.unreadable().count() > 0;
+    let unreadable = report.skipped.iter().any(|file| file.error);
     Ok(match (unreadable, report.verdict.breaking) {
         (true, _) => Exit::Unreadable,
         (false, 0) => Exit::Clean,
@@ -63,10 +59,10 @@ async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Res
     let (cloud, other_connectors): (Vec<_>, Vec<_>) =
         connectors.into_iter().partition(Connector::is_cloud);
     let connectors = clouds(ctx, cloud).await?;
-    let mut skipped: Vec<Left> = opened.skipped.iter().map(left).collect();
+    let skipped: Vec<Left> = opened.skipped().iter().map(left).collect();
     let mut pending_bytes = 0;
     let mut notices = Vec::new();
-    if let Some(summary) = &opened.summary {
+    if let Some(summary) = opened.summary() {
         extent.files = summary.files;
         extent.bytes = summary.header_bytes
             + summary.event_bytes
@@ -74,8 +70,7 @@ async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Res
             + summary.blank_bytes
             + summary.pending_bytes;
         pending_bytes = summary.pending_bytes;
-        notices.clone_from(&summary.notices);
-        skipped.extend(summary.failed.iter().map(left));
+        notices = summary.notices;
     }
     Ok(Report {
         verdict: verdict::verdict(&connectors, &extent, since),
@@ -104,21 +99,9 @@ async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<
             organization == connector.organization && connector_id == connector.connector_id
         };
         let mut cloud = Cloud {
-            presented: presented
-                .iter()
-                .filter(|p| own(&p.organization, &p.connector_id))
-                .cloned()
-                .collect(),
-            changes: changes
-                .iter()
-                .filter(|c| own(&c.organization, &c.connector_id))
-                .cloned()
-                .collect(),
-            refused: refused
-                .iter()
-                .filter(|r| own(&r.organization, &r.connector_id))
-                .cloned()
-                .collect(),
+            presented: presented.iter().filter(|p| own(&p.organization, &p.connector_id)).cloned().collect(),
+            changes: changes.iter().filter(|c| own(&c.organization, &c.connector_id)).cloned().collect(),
+            refused: refused.iter().filter(|r| own(&r.organization, &r.connector_id)).cloned().collect(),
             next_steps: Vec::new(),
             connector: connector.clone(),
         };

@@ -6,7 +6,7 @@ use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::lower;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
-use relaydrift_ingest::Keep;
+use relaydrift_datafusion::Need;
 
 use crate::args::{DriftArgs, Global};
 use crate::{Exit, output, source, when};
@@ -14,23 +14,14 @@ use crate::{Exit, output, source, when};
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let keep = Keep {
-        events: false,
-        sessions: false,
-        all_transactions: false,
-        open_rows: false,
-    };
-    let opened = source::open(&args.place, &naming, keep, global.quiet, threads).await?;
+    let opened = source::open(&args.place, naming, Need::Drift, threads).await?;
+    opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;
     let count = output::stream(global.format, found.execute_stream().await?).await?;
     if !global.quiet {
         let all = opened.ctx.table("drift").await?.count().await?;
-        let of_all = if all == count {
-            String::new()
-        } else {
-            format!(" of {all} in all")
-        };
+        let of_all = if all == count { String::new() } else { format!(" of {all} in all") };
         let noun = if count == 1 { "finding" } else { "findings" };
         eprintln!("{count} {noun}{of_all}, {breaking} breaking");
     }
@@ -67,22 +58,13 @@ async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
 }
 
 fn time(micros: i64) -> Expr {
-    lit(ScalarValue::TimestampMicrosecond(
-        Some(micros),
-        Some("UTC".into()),
-    ))
+    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
 }
 
 /// The time of the latest row in the data: what "now" is unless `--as-of` says otherwise.
 pub async fn latest_row(ctx: &SessionContext) -> Result<i64> {
     let query = "select max(last_seen) from observations where kind = 'rows'";
     let batches: Vec<RecordBatch> = ctx.sql(query).await?.collect().await?;
-    let batch = batches
-        .iter()
-        .find(|batch| batch.num_rows() > 0)
-        .context("no rows")?;
-    Ok(batch
-        .column(0)
-        .as_primitive::<TimestampMicrosecondType>()
-        .value(0))
+    let batch = batches.iter().find(|batch| batch.num_rows() > 0).context("no rows")?;
+    Ok(batch.column(0).as_primitive::<TimestampMicrosecondType>().value(0))
 }

@@ -1,10 +1,177 @@
-//! `relaydrift ingest`: new lines of the logs into a lake, each exactly once.
+//! `relaydrift ingest`: what is new in the logs goes into a lake, each line exactly once.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Instant;
 
-use crate::Exit;
+use anyhow::{Context, Result};
+use relaydrift_ingest::{Plan, Skipped, Summary};
+use relaydrift_lake::{Lake, Options};
+use serde::Serialize;
+
 use crate::args::{Global, IngestArgs};
+use crate::escape::visible;
+use crate::output::Format;
+use crate::{Exit, escape, output, progress, source};
 
-pub async fn run(_args: IngestArgs, _global: &Global, _threads: usize) -> Result<Exit> {
-    anyhow::bail!("not yet")
+/// What a run did, as JSON says it.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Where the rows went.
+    lake: String,
+    /// Batches committed; none where nothing was new.
+    batches: Vec<i64>,
+    /// Files found, and of them those with something new.
+    files_found: u64,
+    files: u64,
+    /// Bytes read, by class; `pending_bytes` are last lines without a line end, read next time.
+    bytes: u64,
+    header_bytes: u64,
+    event_bytes: u64,
+    reject_bytes: u64,
+    blank_bytes: u64,
+    pending_bytes: u64,
+    rows: u64,
+    rejects: u64,
+    sessions: u64,
+    /// Sessions that go on in a later log.
+    open_sessions: u64,
+    seconds: f64,
+    mb_per_second: f64,
+    /// Files left out, by reason.
+    skipped: BTreeMap<String, u64>,
+    /// Files that could not be read.
+    failed: Vec<Failed>,
+    notices: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failed {
+    path: String,
+    reason: String,
+}
+
+/// Reads what is new and says what it was: as text on stderr, as one object on stdout where JSON is
+/// asked for.
+pub async fn run(args: IngestArgs, global: &Global, _threads: usize) -> Result<Exit> {
+    let naming = source::naming(&args.naming, args.server.as_ref())?;
+    let plan = source::find(&args.paths, &naming)?;
+    let lake = Lake::open_or_create(&args.lake)
+        .await
+        .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
+    let begun = Instant::now();
+    let bar = progress::bar(plan.sources.iter().map(|source| source.size).sum(), global.quiet);
+    let Plan { sources, skipped } = plan;
+    let files_found = sources.len() as u64;
+    let shown = bar.clone();
+    let plan = Plan { sources, skipped: Vec::new() };
+    let outcome =
+        relaydrift_lake::ingest(&lake, plan, Options::default(), move |bytes| shown.inc(bytes))
+            .await
+            .with_context(|| {
+                format!("nothing was lost: run it again to go on with the lake {}", args.lake)
+            })?;
+    bar.finish_and_clear();
+    let seconds = begun.elapsed().as_secs_f64();
+    let batches = outcome.batches.iter().map(|batch| batch.batch).collect();
+    let report = report(args.lake, batches, files_found, outcome.summary, &skipped, seconds);
+    match global.format {
+        Format::Table | Format::Csv => (),
+        Format::Json | Format::Ndjson => {
+            let mut json = Vec::new();
+            escape::json(&mut json, &report)?;
+            json.push(b'\n');
+            let mut out = output::stdout();
+            out.write_all(&json)?;
+            out.flush()?;
+        }
+    }
+    if !global.quiet {
+        eprint!("{}", text(&report));
+    }
+    for file in &report.failed {
+        eprintln!("relaydrift: cannot read {}: {}", visible(&file.path), visible(&file.reason));
+    }
+    Ok(if report.failed.is_empty() { Exit::Clean } else { Exit::Unreadable })
+}
+
+fn report(
+    lake: String,
+    batches: Vec<i64>,
+    files_found: u64,
+    summary: Summary,
+    skipped: &[Skipped],
+    seconds: f64,
+) -> Report {
+    let mut reasons = BTreeMap::new();
+    for file in skipped.iter().filter(|file| !file.error) {
+        *reasons.entry(file.reason.clone()).or_insert(0) += 1;
+    }
+    let failed = skipped.iter().filter(|file| file.error).chain(&summary.failed);
+    let failed = failed.map(|file| Failed {
+        path: file.path.display().to_string(),
+        reason: file.reason.clone(),
+    });
+    // What is pending was not taken in.
+    let bytes =
+        summary.header_bytes + summary.event_bytes + summary.reject_bytes + summary.blank_bytes;
+    Report {
+        lake,
+        batches,
+        files_found,
+        files: summary.files,
+        bytes,
+        header_bytes: summary.header_bytes,
+        event_bytes: summary.event_bytes,
+        reject_bytes: summary.reject_bytes,
+        blank_bytes: summary.blank_bytes,
+        pending_bytes: summary.pending_bytes,
+        rows: summary.rows,
+        rejects: summary.rejects,
+        sessions: summary.sessions,
+        open_sessions: summary.open_sessions,
+        seconds,
+        mb_per_second: bytes as f64 / 1e6 / seconds.max(1e-6),
+        skipped: reasons,
+        failed: failed.collect(),
+        notices: summary.notices,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let number = |number: u64| output::thousands(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut text = match report.batches.as_slice() {
+        [] => format!("nothing new in {} files\n", number(report.files_found)),
+        [one] => format!("batch {one} is in {}\n", visible(&report.lake)),
+        [first, .., last] => format!("batches {first} to {last} are in {}\n", visible(&report.lake)),
+    };
+    if !report.batches.is_empty() {
+        text += &format!(
+            "  files    {} of {} found\n  bytes    {} in rows, {} in headers, {} unreadable, {} blank\n  \
+             rows     {}, {} lines unreadable\n  sessions {} whole, {} open\n  time     {:.1} s, {:.0} MB/s\n",
+            number(report.files),
+            number(report.files_found),
+            number(report.event_bytes),
+            number(report.header_bytes),
+            number(report.reject_bytes),
+            number(report.blank_bytes),
+            number(report.rows),
+            number(report.rejects),
+            number(report.sessions),
+            number(report.open_sessions),
+            report.seconds,
+            report.mb_per_second,
+        );
+    }
+    if report.pending_bytes > 0 {
+        let bytes = number(report.pending_bytes);
+        text += &format!("  pending  {bytes} bytes of last lines without a line end: read when it is there\n");
+    }
+    for (reason, count) in &report.skipped {
+        text += &format!("  left out {} files: {}\n", number(*count), visible(reason));
+    }
+    for notice in &report.notices {
+        text += &format!("  notice   {}\n", visible(notice));
+    }
+    text
 }

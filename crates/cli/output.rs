@@ -113,5 +113,18 @@ pub async fn stream(format: Format, mut rows: SendableRecordBatchStream) -> Resu
     Ok(count)
 }
 
+/// `1,234,567`
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
 #[cfg(test)]
 mod tests;

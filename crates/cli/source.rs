@@ -1,55 +1,57 @@
 //! Where a question is answered from: a lake, or raw logs read once.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use relaydrift_datafusion::{Source, register_all, session_context};
-use relaydrift_ingest::{
-    Before, Cut, Keep, Naming, Plan, Sink, SinkError, Skipped, Summary, Table, TaskSink,
-};
+use relaydrift_datafusion::{LogTables, Need, Source, register_all, session_context};
+use relaydrift_ingest::{Naming, Plan, Skipped, Summary};
 
 use crate::args::{NamingArgs, PlaceArgs};
 use crate::escape::visible;
 use crate::progress;
 
-/// A context with the tables and views, and what was read for it.
+/// A context with the tables and views over a lake or raw logs.
 pub struct Opened {
     /// Ready for questions.
     pub ctx: SessionContext,
-    /// Of raw logs: the sums over what was read. `None` for a lake.
-    pub summary: Option<Summary>,
-    /// Files left out, those that could not be read among them.
-    pub skipped: Vec<Skipped>,
+    logs: Option<Arc<LogTables>>,
 }
 
 impl Opened {
-    /// Files that could not be read, or not to their end.
-    pub fn unreadable(&self) -> impl Iterator<Item = &Skipped> {
-        let failed = self.summary.iter().flat_map(|summary| &summary.failed);
-        self.skipped
-            .iter()
-            .filter(|skipped| skipped.error)
-            .chain(failed)
+    /// Reads raw logs now, with a bar; does nothing for a lake.
+    pub async fn read(&self, quiet: bool) -> Result<()> {
+        let Some(logs) = self.logs.clone() else { return Ok(()) };
+        let bar = progress::bar(logs.plan().sources.iter().map(|source| source.size).sum(), quiet);
+        let shown = bar.clone();
+        let read = tokio::task::spawn_blocking(move || logs.read(&|bytes| shown.inc(bytes)));
+        let read = read.await.context("a thread that read logs ended")?;
+        bar.finish_and_clear();
+        read.map(drop).context("the logs cannot be read")
+    }
+
+    /// What the logs held, once they are read.
+    pub fn summary(&self) -> Option<Summary> {
+        self.logs.as_ref().and_then(|logs| logs.summary())
+    }
+
+    /// Files left out, and files that could not be read or not to their end.
+    pub fn skipped(&self) -> Vec<Skipped> {
+        let plan = self.logs.iter().flat_map(|logs| logs.plan().skipped.clone());
+        plan.chain(self.summary().unwrap_or_default().failed).collect()
     }
 
     /// Says on stderr which files could not be read; true where there was one.
     pub fn warn(&self) -> bool {
-        self.unreadable().inspect(|file| warn(file)).count() > 0
+        self.skipped().iter().filter(|file| file.error).inspect(|file| warn(file)).count() > 0
     }
 }
 
 /// Says on stderr that a file could not be read.
 pub fn warn(file: &Skipped) {
     let path = file.path.display().to_string();
-    eprintln!(
-        "relaydrift: cannot read {}: {}",
-        visible(&path),
-        visible(&file.reason)
-    );
+    eprintln!("relaydrift: cannot read {}: {}", visible(&path), visible(&file.reason));
 }
 
 /// How files are named, from the options.
@@ -65,11 +67,7 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
             Some(regex)
         }
     };
-    Ok(Naming {
-        organization: args.organization.clone(),
-        server: server.cloned(),
-        server_from,
-    })
+    Ok(Naming { organization: args.organization.clone(), server: server.cloned(), server_from })
 }
 
 /// Finds the send logs, or says where Exchange keeps them.
@@ -81,93 +79,31 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Opens the lake or reads the logs that the options name.
-pub async fn open(
-    place: &PlaceArgs,
-    naming: &Naming,
-    keep: Keep,
-    quiet: bool,
-    threads: usize,
-) -> Result<Opened> {
+/// Opens the lake or the logs that the options name. Logs are read when a question needs them, or
+/// by [`Opened::read`].
+pub async fn open(place: &PlaceArgs, naming: Naming, need: Need, threads: usize) -> Result<Opened> {
     match &place.lake {
         Some(_lake) => bail!("--lake: not yet"),
-        None => open_logs(&place.logs, naming, keep, quiet, threads).await,
+        None => open_logs(&place.logs, naming, need, threads).await,
     }
 }
 
-/// Reads raw logs once and keeps what the questions need.
+/// Opens raw logs.
 pub async fn open_logs(
     paths: &[PathBuf],
-    naming: &Naming,
-    keep: Keep,
-    quiet: bool,
+    naming: Naming,
+    need: Need,
     threads: usize,
 ) -> Result<Opened> {
-    let plan = find(paths, naming)?;
-    let bytes = plan.sources.iter().map(|source| source.size).sum();
-    let bar = progress::bar(bytes, quiet);
-    let shown = bar.clone();
-    let Plan { sources, skipped } = plan;
-    let read = tokio::task::spawn_blocking(move || {
-        let memory = Memory::default();
-        let progress = |bytes| shown.inc(bytes);
-        let before = Before::default();
-        let cut = Cut::default();
-        let summary = relaydrift_ingest::read(&sources, before, keep, cut, 0, &memory, &progress)?;
-        let tables = memory
-            .tables
-            .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        anyhow::Ok((summary, tables))
-    });
-    let (summary, tables) = read.await.context("a thread that read logs ended")??;
-    bar.finish_and_clear();
+    let plan = find(paths, &naming)?;
+    let logs = Arc::new(LogTables::new(plan, naming, need));
     let ctx = session_context(threads);
-    register_all(&ctx, Source::Batches(Arc::new(tables))).await?;
-    Ok(Opened {
-        ctx,
-        summary: Some(summary),
-        skipped,
-    })
-}
-
-/// Keeps the columns in memory.
-#[derive(Default)]
-struct Memory {
-    tables: Mutex<HashMap<Table, Vec<RecordBatch>>>,
-}
-
-impl Sink for Memory {
-    fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError> {
-        Ok(Box::new(Task { memory: self }))
-    }
-}
-
-struct Task<'a> {
-    memory: &'a Memory,
-}
-
-impl TaskSink for Task<'_> {
-    fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError> {
-        let mut tables = self
-            .memory
-            .tables
-            .lock()
-            .map_err(|_| "another thread failed")?;
-        tables.entry(table).or_default().push(batch);
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), SinkError> {
-        Ok(())
-    }
+    register_all(&ctx, Source::Logs(logs.clone())).await?;
+    Ok(Opened { ctx, logs: Some(logs) })
 }
 
 fn no_logs(paths: &[PathBuf], skipped: &[Skipped]) -> String {
-    let paths: Vec<String> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let mut text = format!("no SMTP send-protocol log in {}", paths.join(", "));
     for file in skipped.iter().take(5) {
         let path = file.path.display().to_string();

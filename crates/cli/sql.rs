@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail};
 use clap::CommandFactory;
 use datafusion::execution::context::SQLOptions;
-use datafusion::prelude::SessionContext;
-use relaydrift_ingest::Keep;
+use datafusion::prelude::{DataFrame, SessionContext};
+use relaydrift_datafusion::Need;
 
 use crate::args::{Cli, Global, SqlArgs};
 use crate::{Exit, output, source};
@@ -20,50 +20,42 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
         return Ok(Exit::Clean);
     };
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let keep = Keep {
-        events: true,
-        sessions: true,
-        all_transactions: true,
-        open_rows: false,
-    };
-    let opened = source::open(&args.place, &naming, keep, global.quiet, threads).await?;
-    let rows = ask(&opened.ctx, query).await?.execute_stream().await?;
+    let opened = source::open(&args.place, naming, Need::Full, threads).await?;
+    let (answer, reads) = ask(&opened.ctx, query).await?;
+    if reads {
+        opened.read(global.quiet).await?;
+    }
+    let rows = answer.execute_stream().await?;
     let count = output::stream(global.format, rows).await?;
     if !global.quiet && output::terminal_width().is_some() {
         eprintln!("{count} {}", if count == 1 { "row" } else { "rows" });
     }
-    Ok(if opened.warn() {
-        Exit::Unreadable
-    } else {
-        Exit::Clean
-    })
+    Ok(if opened.warn() { Exit::Unreadable } else { Exit::Clean })
 }
 
 /// Plans a query that can only read: no table is created, written or dropped, no option is set.
-async fn ask(ctx: &SessionContext, query: &str) -> Result<datafusion::prelude::DataFrame> {
-    known(ctx, query)?;
-    let read_only = SQLOptions::new()
-        .with_allow_ddl(false)
-        .with_allow_dml(false)
-        .with_allow_statements(false);
-    ctx.sql_with_options(query, read_only)
-        .await
-        .context("the query was not run")
+/// True where it needs the sessions to be folded, as every table but `events` does.
+async fn ask(ctx: &SessionContext, query: &str) -> Result<(DataFrame, bool)> {
+    let reads = known(ctx, query)?;
+    let read_only =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let answer = ctx.sql_with_options(query, read_only).await.context("the query was not run")?;
+    Ok((answer, reads))
 }
 
-/// Refuses tables that are not there, and says which are.
-fn known(ctx: &SessionContext, query: &str) -> Result<()> {
+/// Refuses tables that are not there, and says which are. True where one is named but `events`.
+fn known(ctx: &SessionContext, query: &str) -> Result<bool> {
     let state = ctx.state();
     let dialect = state.config().options().sql_parser.dialect;
-    let statement = state
-        .sql_to_statement(query, &dialect)
-        .context("the query cannot be read")?;
-    for table in state
-        .resolve_table_references(&statement)
-        .context("the query cannot be read")?
-    {
+    let statement = state.sql_to_statement(query, &dialect).context("the query cannot be read")?;
+    let mut reads = false;
+    for table in state.resolve_table_references(&statement).context("the query cannot be read")? {
         let schema = table.schema().unwrap_or("public");
-        if schema == "information_schema" || ctx.table_exist(table.clone())? {
+        if schema == "information_schema" {
+            continue;
+        }
+        reads |= table.table() != "events";
+        if ctx.table_exist(table.clone())? {
             continue;
         }
         let mut names: Vec<String> = ctx
@@ -78,7 +70,7 @@ fn known(ctx: &SessionContext, query: &str) -> Result<()> {
             names.join(", ")
         );
     }
-    Ok(())
+    Ok(reads)
 }
 
 #[cfg(test)]
@@ -89,23 +81,16 @@ mod tests {
 
     async fn context() -> SessionContext {
         let ctx = session_context(1);
-        register_all(&ctx, Source::Batches(Arc::default()))
-            .await
-            .unwrap();
+        register_all(&ctx, Source::Batches(Arc::default())).await.unwrap();
         ctx
     }
 
     #[tokio::test]
     async fn an_unknown_table_is_answered_with_those_that_exist() {
-        let error = ask(&context().await, "select * from certificate")
-            .await
-            .unwrap_err();
+        let error = ask(&context().await, "select * from certificate").await.unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("called certificate"), "{text}");
-        assert!(
-            text.contains("certificate_spans") && text.contains("sessions"),
-            "{text}"
-        );
+        assert!(text.contains("certificate_spans") && text.contains("sessions"), "{text}");
     }
 
     #[tokio::test]
@@ -120,9 +105,7 @@ mod tests {
             "explain select * from events",
             "select * from information_schema.columns",
         ] {
-            ask(&ctx, query)
-                .await
-                .unwrap_or_else(|error| panic!("{query}: {error:#}"));
+            ask(&ctx, query).await.unwrap_or_else(|error| panic!("{query}: {error:#}"));
         }
     }
 

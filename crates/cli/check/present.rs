@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::page::Page;
 use super::report::{Cloud, Presented};
-use super::verdict::thousands;
 use crate::escape::visible;
-use crate::output::shorten;
+use crate::output::{shorten, thousands};
 
 /// Rows that a screen has room for; refused and changed servers come first.
 const ROWS: usize = 16;

@@ -4,8 +4,9 @@ use super::ask::Time;
 use super::page::{Page, Tone};
 use super::present;
 use super::report::{Change, Cloud, Refused, Report, State};
-use super::verdict::{count, thousands};
+use super::verdict::count;
 use crate::escape::visible;
+use crate::output::thousands;
 
 /// Changes without effect that are listed; the rest is counted.
 const QUIET_CHANGES: usize = 8;

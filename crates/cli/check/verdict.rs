@@ -3,6 +3,7 @@
 use super::ask::Time;
 use super::report::{Change, Cloud, Extent, State, Verdict};
 use crate::escape::visible;
+use crate::output::thousands;
 
 /// Weighs the findings at or after `since`; older ones are history and change nothing.
 pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Verdict {
@@ -227,17 +228,4 @@ pub fn count(number: i64, noun: &str) -> String {
         thousands(number),
         if number == 1 { "" } else { "s" }
     )
-}
-
-/// `1,234,567`
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
 }
