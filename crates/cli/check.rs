@@ -99,9 +99,21 @@ async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<
             organization == connector.organization && connector_id == connector.connector_id
         };
         let mut cloud = Cloud {
-            presented: presented.iter().filter(|p| own(&p.organization, &p.connector_id)).cloned().collect(),
-            changes: changes.iter().filter(|c| own(&c.organization, &c.connector_id)).cloned().collect(),
-            refused: refused.iter().filter(|r| own(&r.organization, &r.connector_id)).cloned().collect(),
+            presented: presented
+                .iter()
+                .filter(|p| own(&p.organization, &p.connector_id))
+                .cloned()
+                .collect(),
+            changes: changes
+                .iter()
+                .filter(|c| own(&c.organization, &c.connector_id))
+                .cloned()
+                .collect(),
+            refused: refused
+                .iter()
+                .filter(|r| own(&r.organization, &r.connector_id))
+                .cloned()
+                .collect(),
             next_steps: Vec::new(),
             connector: connector.clone(),
         };

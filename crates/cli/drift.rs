@@ -21,7 +21,11 @@ pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exi
     let count = output::stream(global.format, found.execute_stream().await?).await?;
     if !global.quiet {
         let all = opened.ctx.table("drift").await?.count().await?;
-        let of_all = if all == count { String::new() } else { format!(" of {all} in all") };
+        let of_all = if all == count {
+            String::new()
+        } else {
+            format!(" of {all} in all")
+        };
         let noun = if count == 1 { "finding" } else { "findings" };
         eprintln!("{count} {noun}{of_all}, {breaking} breaking");
     }
@@ -58,13 +62,22 @@ async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
 }
 
 fn time(micros: i64) -> Expr {
-    lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+    lit(ScalarValue::TimestampMicrosecond(
+        Some(micros),
+        Some("UTC".into()),
+    ))
 }
 
 /// The time of the latest row in the data: what "now" is unless `--as-of` says otherwise.
 pub async fn latest_row(ctx: &SessionContext) -> Result<i64> {
     let query = "select max(last_seen) from observations where kind = 'rows'";
     let batches: Vec<RecordBatch> = ctx.sql(query).await?.collect().await?;
-    let batch = batches.iter().find(|batch| batch.num_rows() > 0).context("no rows")?;
-    Ok(batch.column(0).as_primitive::<TimestampMicrosecondType>().value(0))
+    let batch = batches
+        .iter()
+        .find(|batch| batch.num_rows() > 0)
+        .context("no rows")?;
+    Ok(batch
+        .column(0)
+        .as_primitive::<TimestampMicrosecondType>()
+        .value(0))
 }

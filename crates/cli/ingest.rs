@@ -60,21 +60,38 @@ pub async fn run(args: IngestArgs, global: &Global, _threads: usize) -> Result<E
         .await
         .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
     let begun = Instant::now();
-    let bar = progress::bar(plan.sources.iter().map(|source| source.size).sum(), global.quiet);
+    let bar = progress::bar(
+        plan.sources.iter().map(|source| source.size).sum(),
+        global.quiet,
+    );
     let Plan { sources, skipped } = plan;
     let files_found = sources.len() as u64;
     let shown = bar.clone();
-    let plan = Plan { sources, skipped: Vec::new() };
-    let outcome =
-        relaydrift_lake::ingest(&lake, plan, Options::default(), move |bytes| shown.inc(bytes))
-            .await
-            .with_context(|| {
-                format!("nothing was lost: run it again to go on with the lake {}", args.lake)
-            })?;
+    let plan = Plan {
+        sources,
+        skipped: Vec::new(),
+    };
+    let outcome = relaydrift_lake::ingest(&lake, plan, Options::default(), move |bytes| {
+        shown.inc(bytes)
+    })
+    .await
+    .with_context(|| {
+        format!(
+            "nothing was lost: run it again to go on with the lake {}",
+            args.lake
+        )
+    })?;
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     let batches = outcome.batches.iter().map(|batch| batch.batch).collect();
-    let report = report(args.lake, batches, files_found, outcome.summary, &skipped, seconds);
+    let report = report(
+        args.lake,
+        batches,
+        files_found,
+        outcome.summary,
+        &skipped,
+        seconds,
+    );
     match global.format {
         Format::Table | Format::Csv => (),
         Format::Json | Format::Ndjson => {
@@ -90,9 +107,17 @@ pub async fn run(args: IngestArgs, global: &Global, _threads: usize) -> Result<E
         eprint!("{}", text(&report));
     }
     for file in &report.failed {
-        eprintln!("relaydrift: cannot read {}: {}", visible(&file.path), visible(&file.reason));
+        eprintln!(
+            "relaydrift: cannot read {}: {}",
+            visible(&file.path),
+            visible(&file.reason)
+        );
     }
-    Ok(if report.failed.is_empty() { Exit::Clean } else { Exit::Unreadable })
+    Ok(if report.failed.is_empty() {
+        Exit::Clean
+    } else {
+        Exit::Unreadable
+    })
 }
 
 fn report(
@@ -107,7 +132,10 @@ fn report(
     for file in skipped.iter().filter(|file| !file.error) {
         *reasons.entry(file.reason.clone()).or_insert(0) += 1;
     }
-    let failed = skipped.iter().filter(|file| file.error).chain(&summary.failed);
+    let failed = skipped
+        .iter()
+        .filter(|file| file.error)
+        .chain(&summary.failed);
     let failed = failed.map(|file| Failed {
         path: file.path.display().to_string(),
         reason: file.reason.clone(),
@@ -143,7 +171,10 @@ fn text(report: &Report) -> String {
     let mut text = match report.batches.as_slice() {
         [] => format!("nothing new in {} files\n", number(report.files_found)),
         [one] => format!("batch {one} is in {}\n", visible(&report.lake)),
-        [first, .., last] => format!("batches {first} to {last} are in {}\n", visible(&report.lake)),
+        [first, .., last] => format!(
+            "batches {first} to {last} are in {}\n",
+            visible(&report.lake)
+        ),
     };
     if !report.batches.is_empty() {
         text += &format!(
@@ -165,7 +196,9 @@ fn text(report: &Report) -> String {
     }
     if report.pending_bytes > 0 {
         let bytes = number(report.pending_bytes);
-        text += &format!("  pending  {bytes} bytes of last lines without a line end: read when it is there\n");
+        text += &format!(
+            "  pending  {bytes} bytes of last lines without a line end: read when it is there\n"
+        );
     }
     for (reason, count) in &report.skipped {
         text += &format!("  left out {} files: {}\n", number(*count), visible(reason));

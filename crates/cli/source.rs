@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use datafusion::prelude::SessionContext;
 use relaydrift_datafusion::{LogTables, Need, Source, register_all, session_context};
 use relaydrift_ingest::{Naming, Plan, Skipped, Summary};
+use relaydrift_lake::Lake;
 
 use crate::args::{NamingArgs, PlaceArgs};
 use crate::escape::visible;
@@ -22,8 +23,13 @@ pub struct Opened {
 impl Opened {
     /// Reads raw logs now, with a bar; does nothing for a lake.
     pub async fn read(&self, quiet: bool) -> Result<()> {
-        let Some(logs) = self.logs.clone() else { return Ok(()) };
-        let bar = progress::bar(logs.plan().sources.iter().map(|source| source.size).sum(), quiet);
+        let Some(logs) = self.logs.clone() else {
+            return Ok(());
+        };
+        let bar = progress::bar(
+            logs.plan().sources.iter().map(|source| source.size).sum(),
+            quiet,
+        );
         let shown = bar.clone();
         let read = tokio::task::spawn_blocking(move || logs.read(&|bytes| shown.inc(bytes)));
         let read = read.await.context("a thread that read logs ended")?;
@@ -38,20 +44,33 @@ impl Opened {
 
     /// Files left out, and files that could not be read or not to their end.
     pub fn skipped(&self) -> Vec<Skipped> {
-        let plan = self.logs.iter().flat_map(|logs| logs.plan().skipped.clone());
-        plan.chain(self.summary().unwrap_or_default().failed).collect()
+        let plan = self
+            .logs
+            .iter()
+            .flat_map(|logs| logs.plan().skipped.clone());
+        plan.chain(self.summary().unwrap_or_default().failed)
+            .collect()
     }
 
     /// Says on stderr which files could not be read; true where there was one.
     pub fn warn(&self) -> bool {
-        self.skipped().iter().filter(|file| file.error).inspect(|file| warn(file)).count() > 0
+        self.skipped()
+            .iter()
+            .filter(|file| file.error)
+            .inspect(|file| warn(file))
+            .count()
+            > 0
     }
 }
 
 /// Says on stderr that a file could not be read.
 pub fn warn(file: &Skipped) {
     let path = file.path.display().to_string();
-    eprintln!("relaydrift: cannot read {}: {}", visible(&path), visible(&file.reason));
+    eprintln!(
+        "relaydrift: cannot read {}: {}",
+        visible(&path),
+        visible(&file.reason)
+    );
 }
 
 /// How files are named, from the options.
@@ -67,7 +86,11 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
             Some(regex)
         }
     };
-    Ok(Naming { organization: args.organization.clone(), server: server.cloned(), server_from })
+    Ok(Naming {
+        organization: args.organization.clone(),
+        server: server.cloned(),
+        server_from,
+    })
 }
 
 /// Finds the send logs, or says where Exchange keeps them.
@@ -83,9 +106,17 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
 /// by [`Opened::read`].
 pub async fn open(place: &PlaceArgs, naming: Naming, need: Need, threads: usize) -> Result<Opened> {
     match &place.lake {
-        Some(_lake) => bail!("--lake: not yet"),
+        Some(lake) => open_lake(lake, threads).await,
         None => open_logs(&place.logs, naming, need, threads).await,
     }
+}
+
+/// Opens a lake.
+async fn open_lake(url: &str, threads: usize) -> Result<Opened> {
+    let lake = Lake::open(url).await?;
+    let ctx = session_context(threads);
+    register_all(&ctx, Source::Lake(Arc::new(lake))).await?;
+    Ok(Opened { ctx, logs: None })
 }
 
 /// Opens raw logs.
@@ -99,11 +130,17 @@ pub async fn open_logs(
     let logs = Arc::new(LogTables::new(plan, naming, need));
     let ctx = session_context(threads);
     register_all(&ctx, Source::Logs(logs.clone())).await?;
-    Ok(Opened { ctx, logs: Some(logs) })
+    Ok(Opened {
+        ctx,
+        logs: Some(logs),
+    })
 }
 
 fn no_logs(paths: &[PathBuf], skipped: &[Skipped]) -> String {
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let mut text = format!("no SMTP send-protocol log in {}", paths.join(", "));
     for file in skipped.iter().take(5) {
         let path = file.path.display().to_string();

@@ -30,16 +30,25 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
     if !global.quiet && output::terminal_width().is_some() {
         eprintln!("{count} {}", if count == 1 { "row" } else { "rows" });
     }
-    Ok(if opened.warn() { Exit::Unreadable } else { Exit::Clean })
+    Ok(if opened.warn() {
+        Exit::Unreadable
+    } else {
+        Exit::Clean
+    })
 }
 
 /// Plans a query that can only read: no table is created, written or dropped, no option is set.
 /// True where it needs the sessions to be folded, as every table but `events` does.
 async fn ask(ctx: &SessionContext, query: &str) -> Result<(DataFrame, bool)> {
     let reads = known(ctx, query)?;
-    let read_only =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let answer = ctx.sql_with_options(query, read_only).await.context("the query was not run")?;
+    let read_only = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    let answer = ctx
+        .sql_with_options(query, read_only)
+        .await
+        .context("the query was not run")?;
     Ok((answer, reads))
 }
 
@@ -47,9 +56,14 @@ async fn ask(ctx: &SessionContext, query: &str) -> Result<(DataFrame, bool)> {
 fn known(ctx: &SessionContext, query: &str) -> Result<bool> {
     let state = ctx.state();
     let dialect = state.config().options().sql_parser.dialect;
-    let statement = state.sql_to_statement(query, &dialect).context("the query cannot be read")?;
+    let statement = state
+        .sql_to_statement(query, &dialect)
+        .context("the query cannot be read")?;
     let mut reads = false;
-    for table in state.resolve_table_references(&statement).context("the query cannot be read")? {
+    for table in state
+        .resolve_table_references(&statement)
+        .context("the query cannot be read")?
+    {
         let schema = table.schema().unwrap_or("public");
         if schema == "information_schema" {
             continue;
@@ -81,16 +95,23 @@ mod tests {
 
     async fn context() -> SessionContext {
         let ctx = session_context(1);
-        register_all(&ctx, Source::Batches(Arc::default())).await.unwrap();
+        register_all(&ctx, Source::Batches(Arc::default()))
+            .await
+            .unwrap();
         ctx
     }
 
     #[tokio::test]
     async fn an_unknown_table_is_answered_with_those_that_exist() {
-        let error = ask(&context().await, "select * from certificate").await.unwrap_err();
+        let error = ask(&context().await, "select * from certificate")
+            .await
+            .unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("called certificate"), "{text}");
-        assert!(text.contains("certificate_spans") && text.contains("sessions"), "{text}");
+        assert!(
+            text.contains("certificate_spans") && text.contains("sessions"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
@@ -105,7 +126,9 @@ mod tests {
             "explain select * from events",
             "select * from information_schema.columns",
         ] {
-            ask(&ctx, query).await.unwrap_or_else(|error| panic!("{query}: {error:#}"));
+            ask(&ctx, query)
+                .await
+                .unwrap_or_else(|error| panic!("{query}: {error:#}"));
         }
     }
 
