@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::page::Page;
 use super::report::{Cloud, Presented};
+use super::verdict::listed;
 use crate::escape::visible;
 use crate::output::{shorten, thousands};
 
 /// Rows that a screen has room for; refused and changed servers come first.
 const ROWS: usize = 16;
 
-/// Writes the table, and below it the certificates in full.
-pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
+/// Writes the table of one connector.
+pub fn write(page: &mut Page, cloud: &Cloud) {
     page.heading(2, "Presented now");
     if cloud.presented.is_empty() {
         page.wrapped(
@@ -42,7 +43,30 @@ pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
             &format!("... and {hidden} more rows, none of them refused or changed lately"),
         );
     }
+}
+
+/// Servers that come from more addresses than the table has room for.
+fn pools(page: &mut Page, cloud: &Cloud) {
+    let mut pools: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    let mut servers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for shown in cloud.presented.iter().filter(|shown| shown.kind == "egress") {
+        servers.entry(&shown.server).or_default().push(visible(&shown.value).into_owned());
+    }
+    for (server, mut addresses) in servers {
+        if addresses.len() > 2 {
+            addresses.sort();
+            pools.entry(addresses).or_default().push(server);
+        }
+    }
+    for (addresses, servers) in pools {
+        page.wrapped(4, 2, &format!("{} by turns: {}", named(&servers), listed(&addresses, 24)));
+    }
+}
+
+/// Writes every certificate that is presented now, once.
+pub fn certificates(page: &mut Page, clouds: &[Cloud], now: Option<Time>) {
     let mut certificates: BTreeMap<&str, &Presented> = BTreeMap::new();
+<<<<<<< Updated upstream
     for shown in cloud
         .presented
         .iter()
@@ -69,7 +93,39 @@ pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
                 text += &format!(" and {} more", names.len() - 6);
             }
             page.wrapped(6, 2, &format!("names {text}"));
+=======
+    for shown in clouds.iter().flat_map(|cloud| &cloud.presented) {
+        if shown.kind == "certificate" {
+            certificates.entry(&shown.value).or_insert(shown);
+>>>>>>> Stashed changes
         }
+    }
+    if certificates.is_empty() {
+        return;
+    }
+    page.gap();
+    page.heading(0, "Certificates presented now");
+    let head = ["THUMBPRINT", "VALID UNTIL", "ISSUED BY", "NAMES"];
+    let mut lines = vec![head.map(String::from).to_vec()];
+    for shown in certificates.values() {
+        let issuer = shown.issued_by.as_ref().or(shown.issuer.as_ref());
+        lines.push(vec![
+            visible(&shown.value).into_owned(),
+            validity(shown, now),
+            issuer.map_or("not logged".into(), |issuer| shorten(&visible(issuer), 40)),
+            names(shown),
+        ]);
+    }
+    page.columns(2, &lines);
+}
+
+fn names(shown: &Presented) -> String {
+    let names = shown.names.as_deref().unwrap_or_default();
+    let names: Vec<String> = names.iter().map(|name| visible(name).into_owned()).collect();
+    match (names.is_empty(), &shown.subject) {
+        (true, Some(subject)) => visible(subject).into_owned(),
+        (true, None) => "not logged".into(),
+        (false, _) => listed(&names, 3),
     }
 }
 
@@ -79,7 +135,7 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
     for shown in &cloud.presented {
         servers.entry(&shown.server).or_default().push(shown);
     }
-    let mut rows: BTreeMap<Vec<String>, (i64, Option<Time>, Vec<&str>)> = BTreeMap::new();
+    let mut rows: BTreeMap<Vec<String>, (bool, bool, Vec<&str>)> = BTreeMap::new();
     for (server, shown) in servers {
         let of = |kind: &str| {
             shown
@@ -89,12 +145,16 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
                 .collect::<Vec<_>>()
         };
         let (certificates, addresses) = (of("certificate"), of("egress"));
-        let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
-        let changed = shown
-            .iter()
-            .filter(|s| !s.from_start)
-            .map(|s| s.first_seen)
-            .max();
+        // Of certificate and address, the one that came last tells what is refused now.
+        let newest = [&certificates, &addresses]
+            .into_iter()
+            .filter(|shown| !shown.is_empty())
+            .min_by_key(|shown| shown.iter().map(|shown| shown.refused).sum::<i64>());
+        let newest = newest.map_or(&[][..], Vec::as_slice);
+        let refused = newest.iter().map(|shown| shown.refused).sum::<i64>();
+        let last = newest.iter().filter_map(|shown| shown.last_refused).max();
+        let changed = shown.iter().any(|shown| !shown.from_start);
+>>>>>>> Stashed changes
         let cells = vec![
             several(&certificates, certificate, "not seen"),
             since(&certificates),
@@ -104,9 +164,12 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
                 "not seen",
             ),
             since(&addresses),
-            thousands(refused),
+            match last {
+                Some(last) if refused > 0 => format!("{}, last {}", thousands(refused), last.minute()),
+                _ => "none".into(),
+            },
         ];
-        let row = rows.entry(cells).or_insert((refused, changed, Vec::new()));
+        let row = rows.entry(cells).or_insert((refused > 0, changed, Vec::new()));
         row.2.push(server);
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
@@ -164,14 +227,18 @@ fn named(servers: &[&str]) -> String {
 
 fn validity(shown: &Presented, now: Option<Time>) -> String {
     let (Some(end), Some(now)) = (shown.not_after, now) else {
+<<<<<<< Updated upstream
         return shown.not_after.map_or("expiry not logged".into(), |end| {
             format!("valid until {}", end.day())
         });
+=======
+        return shown.not_after.map_or("not logged".into(), Time::day);
+>>>>>>> Stashed changes
     };
     let days = (end.0 - now.0).div_euclid(86_400_000_000);
     match days {
         ..0 => format!("EXPIRED {}", end.day()),
-        0..60 => format!("valid until {}, {days} days left", end.day()),
-        _ => format!("valid until {}", end.day()),
+        0..60 => format!("{}, {days} days left", end.day()),
+        _ => end.day(),
     }
 }
