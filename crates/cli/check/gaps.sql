@@ -5,7 +5,7 @@ with numbered as (
         server,
         service,
         hour,
-        cast(hour as bigint) / 3600000000
+        to_unixtime(hour) / 3600
         - cast(row_number() over (partition by organization, server, service order by hour) as bigint) as run
     from coverage
     where state = 'no logs'

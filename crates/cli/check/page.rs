@@ -94,7 +94,10 @@ impl Page {
 
     /// As [`Page::columns`]; lines that are too long end in `…`.
     pub fn columns_cut(&mut self, indent: usize, rows: &[Vec<String>]) {
-        let mut page = Page { text: String::new(), ..*self };
+        let mut page = Page {
+            text: String::new(),
+            ..*self
+        };
         page.columns(indent, rows);
         for line in page.text.lines() {
             self.line(0, &shorten(line, self.width));

@@ -45,59 +45,12 @@ pub fn write(page: &mut Page, cloud: &Cloud) {
     }
 }
 
-/// Servers that come from more addresses than the table has room for.
-fn pools(page: &mut Page, cloud: &Cloud) {
-    let mut pools: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
-    let mut servers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for shown in cloud.presented.iter().filter(|shown| shown.kind == "egress") {
-        servers.entry(&shown.server).or_default().push(visible(&shown.value).into_owned());
-    }
-    for (server, mut addresses) in servers {
-        if addresses.len() > 2 {
-            addresses.sort();
-            pools.entry(addresses).or_default().push(server);
-        }
-    }
-    for (addresses, servers) in pools {
-        page.wrapped(4, 2, &format!("{} by turns: {}", named(&servers), listed(&addresses, 24)));
-    }
-}
-
 /// Writes every certificate that is presented now, once.
 pub fn certificates(page: &mut Page, clouds: &[Cloud], now: Option<Time>) {
     let mut certificates: BTreeMap<&str, &Presented> = BTreeMap::new();
-<<<<<<< Updated upstream
-    for shown in cloud
-        .presented
-        .iter()
-        .filter(|shown| shown.kind == "certificate")
-    {
-        certificates.entry(&shown.value).or_insert(shown);
-    }
-    for shown in certificates.values() {
-        page.line(
-            4,
-            &format!("{}  {}", visible(&shown.value), validity(shown, now)),
-        );
-        let issuer = shown.issuer.as_deref().map_or("unknown".into(), visible);
-        let subject = shown.subject.as_deref().map_or("unknown".into(), visible);
-        page.wrapped(6, 2, &format!("subject {subject}; issuer {issuer}"));
-        if let Some(names) = shown.names.as_deref().filter(|names| !names.is_empty()) {
-            let mut text = names
-                .iter()
-                .take(6)
-                .map(|name| visible(name))
-                .collect::<Vec<_>>()
-                .join(", ");
-            if names.len() > 6 {
-                text += &format!(" and {} more", names.len() - 6);
-            }
-            page.wrapped(6, 2, &format!("names {text}"));
-=======
     for shown in clouds.iter().flat_map(|cloud| &cloud.presented) {
         if shown.kind == "certificate" {
             certificates.entry(&shown.value).or_insert(shown);
->>>>>>> Stashed changes
         }
     }
     if certificates.is_empty() {
@@ -121,7 +74,10 @@ pub fn certificates(page: &mut Page, clouds: &[Cloud], now: Option<Time>) {
 
 fn names(shown: &Presented) -> String {
     let names = shown.names.as_deref().unwrap_or_default();
-    let names: Vec<String> = names.iter().map(|name| visible(name).into_owned()).collect();
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| visible(name).into_owned())
+        .collect();
     match (names.is_empty(), &shown.subject) {
         (true, Some(subject)) => visible(subject).into_owned(),
         (true, None) => "not logged".into(),
@@ -145,16 +101,9 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
                 .collect::<Vec<_>>()
         };
         let (certificates, addresses) = (of("certificate"), of("egress"));
-        // Of certificate and address, the one that came last tells what is refused now.
-        let newest = [&certificates, &addresses]
-            .into_iter()
-            .filter(|shown| !shown.is_empty())
-            .min_by_key(|shown| shown.iter().map(|shown| shown.refused).sum::<i64>());
-        let newest = newest.map_or(&[][..], Vec::as_slice);
-        let refused = newest.iter().map(|shown| shown.refused).sum::<i64>();
-        let last = newest.iter().filter_map(|shown| shown.last_refused).max();
+        let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
+        let last = shown.iter().filter_map(|shown| shown.last_refused).max();
         let changed = shown.iter().any(|shown| !shown.from_start);
->>>>>>> Stashed changes
         let cells = vec![
             several(&certificates, certificate, "not seen"),
             since(&certificates),
@@ -165,11 +114,15 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
             ),
             since(&addresses),
             match last {
-                Some(last) if refused > 0 => format!("{}, last {}", thousands(refused), last.minute()),
+                Some(last) if refused > 0 => {
+                    format!("{}, last {}", thousands(refused), last.minute())
+                }
                 _ => "none".into(),
             },
         ];
-        let row = rows.entry(cells).or_insert((refused > 0, changed, Vec::new()));
+        let row = rows
+            .entry(cells)
+            .or_insert((refused > 0, changed, Vec::new()));
         row.2.push(server);
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
@@ -227,13 +180,7 @@ fn named(servers: &[&str]) -> String {
 
 fn validity(shown: &Presented, now: Option<Time>) -> String {
     let (Some(end), Some(now)) = (shown.not_after, now) else {
-<<<<<<< Updated upstream
-        return shown.not_after.map_or("expiry not logged".into(), |end| {
-            format!("valid until {}", end.day())
-        });
-=======
         return shown.not_after.map_or("not logged".into(), Time::day);
->>>>>>> Stashed changes
     };
     let days = (end.0 - now.0).div_euclid(86_400_000_000);
     match days {

@@ -94,7 +94,6 @@ fn changes(page: &mut Page, changes: &[Change]) {
             (false, _) => page.tone(Tone::Warn, &change.severity),
         };
         let what = title(change);
-<<<<<<< Updated upstream
         page.line(
             4,
             &format!(
@@ -117,13 +116,7 @@ fn changes(page: &mut Page, changes: &[Change]) {
                 value(Some(&change.after), change.after_subject.as_deref())
             ),
         );
-        page.wrapped(6, 2, &visible(&change.detail));
-=======
-        page.line(4, &format!("{}  {}  {what}  {severity}", change.found_at.second(), visible(&change.server)));
-        page.line(6, &format!("before  {}", value(change.before.as_deref(), change.before_subject.as_deref())));
-        page.line(6, &format!("after   {}", value(Some(&change.after), change.after_subject.as_deref())));
         page.wrapped(6, 2, &difference(change));
->>>>>>> Stashed changes
         if let Some(effect) = effect(change) {
             page.wrapped(6, 2, &effect);
         }
@@ -189,13 +182,19 @@ fn difference(change: &Change) -> String {
     let names = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
     let (before, after) = (names(&change.before_names), names(&change.after_names));
     let missing = |from: &[String], other: &[String]| -> Vec<String> {
-        let missing = from.iter().filter(|n| !other.iter().any(|o| o.eq_ignore_ascii_case(n)));
+        let missing = from
+            .iter()
+            .filter(|n| !other.iter().any(|o| o.eq_ignore_ascii_case(n)));
         missing.map(|name| visible(name).into_owned()).collect()
     };
     let (gone, new) = (missing(&before, &after), missing(&after, &before));
     match change.class.as_str() {
         "renamed" if !gone.is_empty() && !new.is_empty() => {
-            format!("names gone: {}; names new: {}", listed(&gone, 6), listed(&new, 6))
+            format!(
+                "names gone: {}; names new: {}",
+                listed(&gone, 6),
+                listed(&new, 6)
+            )
         }
         _ => visible(&change.detail).into_owned(),
     }
@@ -299,7 +298,10 @@ fn others(page: &mut Page, report: &Report) {
             visible(&connector.evidence).into_owned(),
         ]
     };
-    page.columns_cut(2, &report.other_connectors.iter().map(row).collect::<Vec<_>>());
+    page.columns_cut(
+        2,
+        &report.other_connectors.iter().map(row).collect::<Vec<_>>(),
+    );
 }
 
 fn input(page: &mut Page, report: &Report) {
@@ -380,16 +382,10 @@ fn input(page: &mut Page, report: &Report) {
 fn gaps(page: &mut Page, report: &Report) {
     let mut places: BTreeMap<(&str, &str), Vec<&Gap>> = BTreeMap::new();
     for gap in &report.gaps {
-<<<<<<< Updated upstream
-        match servers
-            .iter_mut()
-            .find(|(s, service, ..)| *s == gap.server && *service == gap.service)
-        {
-            Some((_, _, hours, gaps)) => {
-                *hours += gap.hours;
-                gaps.push(gap);
-=======
-        places.entry((&gap.server, &gap.service)).or_default().push(gap);
+        places
+            .entry((&gap.server, &gap.service))
+            .or_default()
+            .push(gap);
     }
     let hours = |gaps: &[&Gap]| gaps.iter().map(|gap| gap.hours).sum::<i64>();
     let mut long = Vec::new();
@@ -402,25 +398,11 @@ fn gaps(page: &mut Page, report: &Report) {
             _ => {
                 short += 1;
                 short_hours += hours(&gaps);
->>>>>>> Stashed changes
             }
         }
     }
-<<<<<<< Updated upstream
-    servers.sort_by_key(|(.., hours, _)| -hours);
-    for (server, service, hours, gaps) in servers.iter().take(LISTED) {
-        let longest = gaps.iter().max_by_key(|gap| gap.hours);
-        let longest = longest.map_or(String::new(), |gap| {
-            format!(
-                ", longest {} to {}",
-                gap.first_hour.minute(),
-                gap.last_hour.minute()
-            )
-        });
-=======
     long.sort_by_key(|(hours, ..)| -hours);
     for (hours, server, service, longest) in long.iter().take(LISTED) {
->>>>>>> Stashed changes
         page.wrapped(
             2,
             2,
@@ -434,26 +416,21 @@ fn gaps(page: &mut Page, report: &Report) {
             ),
         );
     }
-<<<<<<< Updated upstream
-    if servers.len() > LISTED {
+    if long.len() > LISTED {
         page.line(
             2,
-            &format!(
-                "... and hours without logs on {} more servers",
-                servers.len() - LISTED
-=======
-    if long.len() > LISTED {
-        page.line(2, &format!("... and NO LOGS for hours of {} more", long.len() - LISTED));
+            &format!("... and NO LOGS for hours of {} more", long.len() - LISTED),
+        );
     }
     if short > 0 {
         page.wrapped(
             2,
             2,
             &format!(
-                "no logs for {} (never {LONG_GAP} in a row) of {}",
-                count(short_hours, "hour"),
-                count(short, "service")
->>>>>>> Stashed changes
+                "no logs for single hours ({} in all, none longer than {LONG_GAP}) of {}",
+                thousands(short_hours),
+                count(short, "server or service")
+                    .replace("server or services", "servers or services")
             ),
         );
     }

@@ -92,7 +92,10 @@ fn broken(open: &[&Change]) -> String {
 fn places(changes: &[&Change]) -> Vec<String> {
     let mut places: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for change in changes {
-        places.entry((&change.connector_id, kind(change))).or_default().push(&change.server);
+        places
+            .entry((&change.connector_id, kind(change)))
+            .or_default()
+            .push(&change.server);
     }
     let place = |((connector, kind), servers)| format!("{} ({kind})", on(connector, servers));
     places.into_iter().map(place).collect()
@@ -109,21 +112,6 @@ fn repaired(breaking: &[&Change]) -> String {
         || "no mail is refused for it now".to_string(),
         |time| format!("mail is relayed again since {} UTC", time.minute()),
     );
-<<<<<<< Updated upstream
-    let mut places: Vec<String> = breaking
-        .iter()
-        .map(|change| {
-            let place = on(&change.connector_id, [change.server.as_str()]);
-            format!(
-                "{place} ({} changed {} UTC)",
-                kind(change),
-                change.found_at.minute()
-            )
-        })
-        .collect();
-    places.dedup();
-=======
->>>>>>> Stashed changes
     format!(
         "REPAIRED: Exchange Online refused {recipients} after a change on {}; {end}. What was refused must be sent again.",
         listed(&places(breaking), 3)

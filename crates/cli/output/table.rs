@@ -66,12 +66,8 @@ impl Table {
             let heads = line(&self.names, widths, &self.right);
             let rules: Vec<String> = widths.iter().map(|(width, _)| "-".repeat(*width)).collect();
             self.out.write_all(heads.as_bytes())?;
-<<<<<<< Updated upstream
             self.out
-                .write_all(line(&rules, widths, &self.right, *cut).as_bytes())?;
-=======
-            self.out.write_all(line(&rules, widths, &self.right).as_bytes())?;
->>>>>>> Stashed changes
+                .write_all(line(&rules, widths, &self.right).as_bytes())?;
         }
         self.layout = Some(layout);
         sample.iter().try_for_each(|row| self.show(row))
@@ -144,24 +140,17 @@ fn layout(
         return Layout::Columns(widths.into_iter().map(|width| (width, false)).collect());
     };
     let capped = |cap: usize| -> Vec<(usize, bool)> {
-        let cap = |(width, text): (&usize, &bool)| (if *text { cap.min(*width) } else { *width }, *text);
+        let cap =
+            |(width, text): (&usize, &bool)| (if *text { cap.min(*width) } else { *width }, *text);
         widths.iter().zip(text).map(cap).collect()
     };
     let room = terminal.saturating_sub(GAP * widths.len().saturating_sub(1));
-<<<<<<< Updated upstream
-    let taken = |cap: usize| widths.iter().map(|width| (*width).min(cap)).sum::<usize>();
-    match (NARROW..=terminal.max(NARROW))
-        .rev()
-        .find(|cap| taken(*cap) <= room)
-    {
-        Some(cap) => Layout::Columns(widths.iter().map(|width| (*width).min(cap)).collect(), true),
-        None => Layout::Records,
-    }
-=======
-    let fits = |widths: &Vec<(usize, bool)>| widths.iter().map(|(width, _)| width).sum::<usize>() <= room;
+    let fits =
+        |widths: &Vec<(usize, bool)>| widths.iter().map(|(width, _)| width).sum::<usize>() <= room;
     let caps = (NARROW..=terminal.max(NARROW)).rev();
-    caps.map(capped).find(fits).map_or(Layout::Records, Layout::Columns)
->>>>>>> Stashed changes
+    caps.map(capped)
+        .find(fits)
+        .map_or(Layout::Records, Layout::Columns)
 }
 
 fn line(cells: &[String], widths: &[(usize, bool)], right: &[bool]) -> String {
@@ -170,15 +159,11 @@ fn line(cells: &[String], widths: &[(usize, bool)], right: &[bool]) -> String {
         if at > 0 {
             text.push_str(&" ".repeat(GAP));
         }
-<<<<<<< Updated upstream
-        let shown = if cut {
+        let shown = if *cut {
             shorten(cell, *width)
         } else {
             cell.clone()
         };
-=======
-        let shown = if *cut { shorten(cell, *width) } else { cell.clone() };
->>>>>>> Stashed changes
         let blank = " ".repeat(width.saturating_sub(shown.width()));
         match right.get(at) {
             Some(true) => text.extend([blank.as_str(), shown.as_str()]),
