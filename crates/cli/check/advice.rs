@@ -185,13 +185,12 @@ fn resend_step(broke: &[&Change]) -> Step {
     servers.sort_unstable();
     servers.dedup();
     let refused: i64 = broke.iter().map(|change| change.refused_after).sum();
-    let command = match (
-        first,
-        last,
-        servers.first().and_then(|server| quoted(server)),
-    ) {
-        (Some(first), Some(last), Some(server)) => Some(format!(
-            "Get-MessageTrackingLog -Server {server} -EventId FAIL -Start ([datetime]'{}Z') -End ([datetime]'{}Z') -ResultSize Unlimited | ? {{ \"$($_.RecipientStatus)\" -match '5\\.7\\.' }} | select Timestamp,Sender,Recipients,MessageSubject",
+    let names: Option<Vec<String>> = servers.iter().map(|server| quoted(server)).collect();
+    let command = match (first, last, names) {
+        (Some(first), Some(last), Some(names)) => Some(format!(
+            "{} | % {{ Get-MessageTrackingLog -Server $_ -EventId FAIL -Start ([datetime]'{}Z') -End ([datetime]'{}Z').AddMinutes(5) \
+             -ResultSize Unlimited }} | ? {{ \"$($_.RecipientStatus)\" -match '5\\.7\\.' }} | select Timestamp,Sender,Recipients,MessageSubject",
+            names.join(","),
             first.second(),
             last.second()
         )),

@@ -5,7 +5,8 @@ with numbered as (
         server,
         service,
         hour,
-        hour - row_number() over (partition by organization, server, service order by hour) * interval '1 hour' as run
+        to_unixtime(hour) / 3600
+        - cast(row_number() over (partition by organization, server, service order by hour) as bigint) as run
     from coverage
     where state = 'no logs'
 )

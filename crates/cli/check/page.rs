@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::output::shorten;
+
 /// How a word stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
@@ -90,7 +92,19 @@ impl Page {
         self.line(margin, &line);
     }
 
-    /// Rows side by side, two blanks between columns; the first row is the head.
+    /// As [`Page::columns`]; lines that are too long end in `…`.
+    pub fn columns_cut(&mut self, indent: usize, rows: &[Vec<String>]) {
+        let mut page = Page {
+            text: String::new(),
+            ..*self
+        };
+        page.columns(indent, rows);
+        for line in page.text.lines() {
+            self.line(0, &shorten(line, self.width));
+        }
+    }
+
+    /// Rows side by side, two blanks between columns.
     pub fn columns(&mut self, indent: usize, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |at: usize| {

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::page::Page;
 use super::report::{Cloud, Presented};
+use super::verdict::listed;
 use crate::escape::visible;
 use crate::output::{shorten, thousands};
 
 /// Rows that a screen has room for; refused and changed servers come first.
 const ROWS: usize = 16;
 
-/// Writes the table, and below it the certificates in full.
-pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
+/// Writes the table of one connector.
+pub fn write(page: &mut Page, cloud: &Cloud) {
     page.heading(2, "Presented now");
     if cloud.presented.is_empty() {
         page.wrapped(
@@ -42,34 +43,45 @@ pub fn write(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
             &format!("... and {hidden} more rows, none of them refused or changed lately"),
         );
     }
+}
+
+/// Writes every certificate that is presented now, once.
+pub fn certificates(page: &mut Page, clouds: &[Cloud], now: Option<Time>) {
     let mut certificates: BTreeMap<&str, &Presented> = BTreeMap::new();
-    for shown in cloud
-        .presented
-        .iter()
-        .filter(|shown| shown.kind == "certificate")
-    {
-        certificates.entry(&shown.value).or_insert(shown);
-    }
-    for shown in certificates.values() {
-        page.line(
-            4,
-            &format!("{}  {}", visible(&shown.value), validity(shown, now)),
-        );
-        let issuer = shown.issuer.as_deref().map_or("unknown".into(), visible);
-        let subject = shown.subject.as_deref().map_or("unknown".into(), visible);
-        page.wrapped(6, 2, &format!("subject {subject}; issuer {issuer}"));
-        if let Some(names) = shown.names.as_deref().filter(|names| !names.is_empty()) {
-            let mut text = names
-                .iter()
-                .take(6)
-                .map(|name| visible(name))
-                .collect::<Vec<_>>()
-                .join(", ");
-            if names.len() > 6 {
-                text += &format!(" and {} more", names.len() - 6);
-            }
-            page.wrapped(6, 2, &format!("names {text}"));
+    for shown in clouds.iter().flat_map(|cloud| &cloud.presented) {
+        if shown.kind == "certificate" {
+            certificates.entry(&shown.value).or_insert(shown);
         }
+    }
+    if certificates.is_empty() {
+        return;
+    }
+    page.gap();
+    page.heading(0, "Certificates presented now");
+    let head = ["THUMBPRINT", "VALID UNTIL", "ISSUED BY", "NAMES"];
+    let mut lines = vec![head.map(String::from).to_vec()];
+    for shown in certificates.values() {
+        let issuer = shown.issued_by.as_ref().or(shown.issuer.as_ref());
+        lines.push(vec![
+            visible(&shown.value).into_owned(),
+            validity(shown, now),
+            issuer.map_or("not logged".into(), |issuer| shorten(&visible(issuer), 40)),
+            names(shown),
+        ]);
+    }
+    page.columns(2, &lines);
+}
+
+fn names(shown: &Presented) -> String {
+    let names = shown.names.as_deref().unwrap_or_default();
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| visible(name).into_owned())
+        .collect();
+    match (names.is_empty(), &shown.subject) {
+        (true, Some(subject)) => visible(subject).into_owned(),
+        (true, None) => "not logged".into(),
+        (false, _) => listed(&names, 3),
     }
 }
 
@@ -79,7 +91,7 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
     for shown in &cloud.presented {
         servers.entry(&shown.server).or_default().push(shown);
     }
-    let mut rows: BTreeMap<Vec<String>, (i64, Option<Time>, Vec<&str>)> = BTreeMap::new();
+    let mut rows: BTreeMap<Vec<String>, (bool, bool, Vec<&str>)> = BTreeMap::new();
     for (server, shown) in servers {
         let of = |kind: &str| {
             shown
@@ -90,11 +102,8 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
         };
         let (certificates, addresses) = (of("certificate"), of("egress"));
         let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
-        let changed = shown
-            .iter()
-            .filter(|s| !s.from_start)
-            .map(|s| s.first_seen)
-            .max();
+        let last = shown.iter().filter_map(|shown| shown.last_refused).max();
+        let changed = shown.iter().any(|shown| !shown.from_start);
         let cells = vec![
             several(&certificates, certificate, "not seen"),
             since(&certificates),
@@ -104,9 +113,16 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
                 "not seen",
             ),
             since(&addresses),
-            thousands(refused),
+            match last {
+                Some(last) if refused > 0 => {
+                    format!("{}, last {}", thousands(refused), last.minute())
+                }
+                _ => "none".into(),
+            },
         ];
-        let row = rows.entry(cells).or_insert((refused, changed, Vec::new()));
+        let row = rows
+            .entry(cells)
+            .or_insert((refused > 0, changed, Vec::new()));
         row.2.push(server);
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
@@ -164,14 +180,12 @@ fn named(servers: &[&str]) -> String {
 
 fn validity(shown: &Presented, now: Option<Time>) -> String {
     let (Some(end), Some(now)) = (shown.not_after, now) else {
-        return shown.not_after.map_or("expiry not logged".into(), |end| {
-            format!("valid until {}", end.day())
-        });
+        return shown.not_after.map_or("not logged".into(), Time::day);
     };
     let days = (end.0 - now.0).div_euclid(86_400_000_000);
     match days {
         ..0 => format!("EXPIRED {}", end.day()),
-        0..60 => format!("valid until {}, {days} days left", end.day()),
-        _ => format!("valid until {}", end.day()),
+        0..60 => format!("{}, {days} days left", end.day()),
+        _ => end.day(),
     }
 }

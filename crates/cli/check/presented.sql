@@ -1,5 +1,7 @@
--- What each server of a cloud connector presents now, of each kind: the values that no later one has replaced.
--- `from_start`: nothing else was seen before it there.
+-- What each server of a cloud connector presents now, of each kind: the values seen there in the last 14 days,
+-- as far as they were seen after the last change (so that a pool of addresses is shown whole, and a certificate
+-- that was replaced is not).
+-- `from_start`: no change was found there, and the value was seen in the first 24 hours.
 with shown as (
     select
         'certificate' as kind,
@@ -7,21 +9,14 @@ with shown as (
         connector_id,
         server,
         thumbprint as value,
-        subject,
-        issuer,
-        serial,
-        not_before,
-        not_after,
-        names,
         first_seen,
         last_seen,
         sessions,
         accepted,
         refused,
+        last_refused,
         first_source_id,
-        first_line,
-        min(first_seen) over (partition by organization, connector_id, server) as earliest,
-        max(first_seen) over (partition by organization, connector_id, server) as latest
+        first_line
     from certificate_spans
     union all
     select
@@ -30,48 +25,103 @@ with shown as (
         connector_id,
         server,
         egress_ip as value,
-        null as subject,
-        null as issuer,
-        null as serial,
-        null as not_before,
-        null as not_after,
-        null as names,
         first_seen,
         last_seen,
         sessions,
         accepted,
         refused,
+        last_refused,
         first_source_id,
-        first_line,
-        min(first_seen) over (partition by organization, connector_id, server) as earliest,
-        max(first_seen) over (partition by organization, connector_id, server) as latest
+        first_line
     from egress_spans
+),
+
+changed as (
+    select
+        kind,
+        organization,
+        connector_id,
+        server,
+        max(first_seen) as changed_at
+    from drift
+    group by kind, organization, connector_id, server
+),
+
+placed as (
+    select
+        shown.kind,
+        shown.organization,
+        shown.connector_id,
+        shown.server,
+        shown.value,
+        shown.first_seen,
+        shown.last_seen,
+        shown.sessions,
+        shown.accepted,
+        shown.refused,
+        shown.last_refused,
+        shown.first_source_id,
+        shown.first_line,
+        changed.changed_at,
+        min(shown.first_seen) over place as place_start,
+        max(shown.last_seen) over place as place_end
+    from shown
+    left join changed
+        on shown.kind = changed.kind
+        and shown.organization = changed.organization
+        and shown.connector_id = changed.connector_id
+        and shown.server = changed.server
+    window place as (partition by shown.kind, shown.organization, shown.connector_id, shown.server)
+),
+
+lasting as (
+    select
+        kind,
+        organization,
+        connector_id,
+        server,
+        value,
+        min(first_seen) as first_seen,
+        max(last_seen) as last_seen,
+        sum(sessions) as sessions,
+        sum(accepted) as accepted,
+        sum(refused) as refused,
+        max(last_refused) as last_refused,
+        first_value(first_source_id order by first_seen) as first_source_id,
+        first_value(first_line order by first_seen) as first_line,
+        bool_and(changed_at is null) and min(first_seen) < min(place_start) + interval '24 hours' as from_start
+    from placed
+    where (changed_at is null or last_seen >= changed_at) and last_seen >= place_end - interval '14 days'
+    group by kind, organization, connector_id, server, value
 )
 
 select
-    shown.kind,
-    shown.organization,
-    shown.connector_id,
-    shown.server,
-    shown.value,
-    shown.subject,
-    shown.issuer,
-    shown.serial,
-    shown.not_before,
-    shown.not_after,
-    shown.names,
-    shown.first_seen,
-    shown.last_seen,
-    shown.first_seen < shown.earliest + interval '24 hours' as from_start,
-    shown.sessions,
-    shown.accepted,
-    shown.refused,
+    lasting.kind,
+    lasting.organization,
+    lasting.connector_id,
+    lasting.server,
+    lasting.value,
+    facts.subject,
+    facts.issuer,
+    dn_attribute(facts.issuer, 'CN') as issued_by,
+    facts.serial,
+    facts.not_before,
+    facts.not_after,
+    facts.names,
+    lasting.first_seen,
+    lasting.last_seen,
+    lasting.from_start,
+    lasting.sessions,
+    lasting.accepted,
+    lasting.refused,
+    lasting.last_refused,
     files.path,
-    shown.first_line as line
-from shown
+    lasting.first_line as line
+from lasting
 inner join connectors
-    on shown.organization = connectors.organization and shown.connector_id = connectors.connector_id
+    on lasting.organization = connectors.organization and lasting.connector_id = connectors.connector_id
+left join certificate_facts as facts on lasting.kind = 'certificate' and lasting.value = facts.thumbprint
 left join (select source_id, min(path) as path from sources group by source_id) as files
-    on shown.first_source_id = files.source_id
-where connectors.role in ('cloud_hybrid', 'cloud_relay') and shown.last_seen >= shown.latest
-order by shown.organization, shown.connector_id, shown.server, shown.kind, shown.first_seen, shown.value
+    on lasting.first_source_id = files.source_id
+where connectors.role in ('cloud_hybrid', 'cloud_relay')
+order by lasting.organization, lasting.connector_id, lasting.server, lasting.kind, lasting.first_seen, lasting.value

@@ -6,7 +6,10 @@ select
     refusals.code,
     refusals.enhanced,
     refusals.attr,
-    first_value(refusals.text order by refusals.found_at, refusals.session_id, refusals.line) as text,
+    first_value(
+        coalesce(smtp_reply_text(refusals.text), refusals.text)
+        order by refusals.found_at, refusals.session_id, refusals.line
+    ) as text,
     sum(refusals.refused) as refused,
     count(*) as transactions,
     count(distinct refusals.session_id) as sessions,

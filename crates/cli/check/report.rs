@@ -129,6 +129,8 @@ pub struct Presented {
     pub value: String,
     pub subject: Option<String>,
     pub issuer: Option<String>,
+    /// The common name of the issuer.
+    pub issued_by: Option<String>,
     pub serial: Option<String>,
     pub not_before: Option<Time>,
     pub not_after: Option<Time>,
@@ -139,7 +141,9 @@ pub struct Presented {
     pub from_start: bool,
     pub sessions: i64,
     pub accepted: Option<i64>,
+    /// Recipients refused since then.
     pub refused: i64,
+    pub last_refused: Option<Time>,
     /// File of the first row of the first session that showed it.
     pub path: Option<String>,
     pub line: Option<i64>,

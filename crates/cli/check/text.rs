@@ -1,15 +1,18 @@
 //! The report for eyes: the verdict, then each cloud connector, then the rest in few lines.
 
-use super::ask::Time;
+use std::collections::BTreeMap;
+
 use super::page::{Page, Tone};
 use super::present;
-use super::report::{Change, Cloud, Refused, Report, State};
-use super::verdict::count;
+use super::report::{Change, Cloud, Connector, Gap, Refused, Report, State};
+use super::verdict::{count, listed};
 use crate::escape::visible;
-use crate::output::thousands;
+use crate::output::{shorten, thousands};
 
 /// Changes without effect that are listed; the rest is counted.
 const QUIET_CHANGES: usize = 8;
+/// Hours without a log that are worth a line: quiet nights are shorter or known.
+const LONG_GAP: i64 = 4;
 /// Answers, gaps and files that are listed.
 const LISTED: usize = 5;
 
@@ -30,13 +33,14 @@ pub fn write(page: &mut Page, report: &Report) {
     }
     for cloud in &report.connectors {
         page.gap();
-        connector(page, cloud, report.extent.last_row);
+        connector(page, cloud);
     }
+    present::certificates(page, &report.connectors, report.extent.last_row);
     others(page, report);
     input(page, report);
 }
 
-fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
+fn connector(page: &mut Page, cloud: &Cloud) {
     let connector = &cloud.connector;
     let organization = match connector.organization.as_str() {
         "default" => String::new(),
@@ -47,9 +51,9 @@ fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
         &format!("'{}'{organization}", visible(&connector.connector_id)),
     );
     let evidence = visible(&connector.evidence);
-    page.wrapped(2, 2, &format!("{}: {evidence}", visible(&connector.role)));
+    page.wrapped(2, 2, &format!("{}; {evidence}", role(&connector.role)));
     page.gap();
-    present::write(page, cloud, now);
+    present::write(page, cloud);
     if !cloud.changes.is_empty() {
         page.gap();
         changes(page, &cloud.changes);
@@ -67,6 +71,14 @@ fn connector(page: &mut Page, cloud: &Cloud, now: Option<Time>) {
                 page.line(9, command);
             }
         }
+    }
+}
+
+fn role(role: &str) -> String {
+    match role {
+        "cloud_hybrid" => "cloud_hybrid: mail to the tenant's own domains".into(),
+        "cloud_relay" => "cloud_relay: mail to the world through Exchange Online".into(),
+        other => visible(other).into_owned(),
     }
 }
 
@@ -104,7 +116,7 @@ fn changes(page: &mut Page, changes: &[Change]) {
                 value(Some(&change.after), change.after_subject.as_deref())
             ),
         );
-        page.wrapped(6, 2, &visible(&change.detail));
+        page.wrapped(6, 2, &difference(change));
         if let Some(effect) = effect(change) {
             page.wrapped(6, 2, &effect);
         }
@@ -162,6 +174,29 @@ fn short(value: Option<&str>) -> String {
         value[..8].to_string()
     } else {
         value
+    }
+}
+
+/// What is different: the names, where before and after already say the rest.
+fn difference(change: &Change) -> String {
+    let names = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
+    let (before, after) = (names(&change.before_names), names(&change.after_names));
+    let missing = |from: &[String], other: &[String]| -> Vec<String> {
+        let missing = from
+            .iter()
+            .filter(|n| !other.iter().any(|o| o.eq_ignore_ascii_case(n)));
+        missing.map(|name| visible(name).into_owned()).collect()
+    };
+    let (gone, new) = (missing(&before, &after), missing(&after, &before));
+    match change.class.as_str() {
+        "renamed" if !gone.is_empty() && !new.is_empty() => {
+            format!(
+                "names gone: {}; names new: {}",
+                listed(&gone, 6),
+                listed(&new, 6)
+            )
+        }
+        _ => visible(&change.detail).into_owned(),
     }
 }
 
@@ -255,16 +290,18 @@ fn others(page: &mut Page, report: &Report) {
     }
     page.gap();
     page.heading(0, "Other connectors (not judged)");
-    let mut rows = Vec::new();
-    for connector in &report.other_connectors {
-        rows.push(vec![
-            visible(&connector.connector_id).into_owned(),
+    let row = |connector: &Connector| {
+        vec![
+            shorten(&visible(&connector.connector_id), 40),
             visible(&connector.role).into_owned(),
             count(connector.servers, "server"),
             visible(&connector.evidence).into_owned(),
-        ]);
-    }
-    page.columns(2, &rows);
+        ]
+    };
+    page.columns_cut(
+        2,
+        &report.other_connectors.iter().map(row).collect::<Vec<_>>(),
+    );
 }
 
 fn input(page: &mut Page, report: &Report) {
@@ -341,48 +378,59 @@ fn input(page: &mut Page, report: &Report) {
     }
 }
 
-/// A line per server with hours that no log covers.
+/// A line per server that wrote nothing for hours on end; the hours of all others in one.
 fn gaps(page: &mut Page, report: &Report) {
-    let mut servers: Vec<(&str, &str, i64, Vec<&super::report::Gap>)> = Vec::new();
+    let mut places: BTreeMap<(&str, &str), Vec<&Gap>> = BTreeMap::new();
     for gap in &report.gaps {
-        match servers
-            .iter_mut()
-            .find(|(s, service, ..)| *s == gap.server && *service == gap.service)
-        {
-            Some((_, _, hours, gaps)) => {
-                *hours += gap.hours;
-                gaps.push(gap);
+        places
+            .entry((&gap.server, &gap.service))
+            .or_default()
+            .push(gap);
+    }
+    let hours = |gaps: &[&Gap]| gaps.iter().map(|gap| gap.hours).sum::<i64>();
+    let mut long = Vec::new();
+    let (mut short, mut short_hours) = (0, 0);
+    for ((server, service), gaps) in places {
+        match gaps.iter().max_by_key(|gap| gap.hours) {
+            Some(longest) if longest.hours >= LONG_GAP => {
+                long.push((hours(&gaps), server, service, *longest));
             }
-            None => servers.push((&gap.server, &gap.service, gap.hours, vec![gap])),
+            _ => {
+                short += 1;
+                short_hours += hours(&gaps);
+            }
         }
     }
-    servers.sort_by_key(|(.., hours, _)| -hours);
-    for (server, service, hours, gaps) in servers.iter().take(LISTED) {
-        let longest = gaps.iter().max_by_key(|gap| gap.hours);
-        let longest = longest.map_or(String::new(), |gap| {
-            format!(
-                ", longest {} to {}",
-                gap.first_hour.minute(),
-                gap.last_hour.minute()
-            )
-        });
+    long.sort_by_key(|(hours, ..)| -hours);
+    for (hours, server, service, longest) in long.iter().take(LISTED) {
         page.wrapped(
             2,
             2,
             &format!(
-                "no logs of {} ({}) for {}{longest}: nothing is known about these hours",
+                "NO LOGS of {} ({}) for {}, longest {} to {}: what it presented then is not known",
                 visible(server),
                 visible(service),
-                count(*hours, "hour")
+                count(*hours, "hour"),
+                longest.first_hour.minute(),
+                longest.last_hour.minute(),
             ),
         );
     }
-    if servers.len() > LISTED {
+    if long.len() > LISTED {
         page.line(
             2,
+            &format!("... and NO LOGS for hours of {} more", long.len() - LISTED),
+        );
+    }
+    if short > 0 {
+        page.wrapped(
+            2,
+            2,
             &format!(
-                "... and hours without logs on {} more servers",
-                servers.len() - LISTED
+                "no logs for single hours ({} in all, none longer than {LONG_GAP}) of {}",
+                thousands(short_hours),
+                count(short, "server or service")
+                    .replace("server or services", "servers or services")
             ),
         );
     }

@@ -1,5 +1,7 @@
 //! The one sentence that an administrator reads first.
 
+use std::collections::BTreeMap;
+
 use super::ask::Time;
 use super::report::{Change, Cloud, Extent, State, Verdict};
 use crate::escape::visible;
@@ -80,18 +82,23 @@ fn broken(open: &[&Change]) -> String {
         };
         return format!("BREAKING: {subject} {does}{since}: {recipients} refused so far.");
     }
-    let mut places: Vec<String> = open
-        .iter()
-        .map(|change| {
-            let place = on(&change.connector_id, [change.server.as_str()]);
-            format!("{place} ({})", kind(change))
-        })
-        .collect();
-    places.dedup();
     format!(
         "BREAKING: Exchange Online refuses mail{since} after a change on {}: {recipients} refused so far.",
-        listed(&places, 3)
+        listed(&places(open), 3)
     )
+}
+
+/// The findings by connector and kind: `'Outbound' on EX01 and EX02 (certificate)`.
+fn places(changes: &[&Change]) -> Vec<String> {
+    let mut places: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for change in changes {
+        places
+            .entry((&change.connector_id, kind(change)))
+            .or_default()
+            .push(&change.server);
+    }
+    let place = |((connector, kind), servers)| format!("{} ({kind})", on(connector, servers));
+    places.into_iter().map(place).collect()
 }
 
 fn repaired(breaking: &[&Change]) -> String {
@@ -105,21 +112,9 @@ fn repaired(breaking: &[&Change]) -> String {
         || "no mail is refused for it now".to_string(),
         |time| format!("mail is relayed again since {} UTC", time.minute()),
     );
-    let mut places: Vec<String> = breaking
-        .iter()
-        .map(|change| {
-            let place = on(&change.connector_id, [change.server.as_str()]);
-            format!(
-                "{place} ({} changed {} UTC)",
-                kind(change),
-                change.found_at.minute()
-            )
-        })
-        .collect();
-    places.dedup();
     format!(
         "REPAIRED: Exchange Online refused {recipients} after a change on {}; {end}. What was refused must be sent again.",
-        listed(&places, 3)
+        listed(&places(breaking), 3)
     )
 }
 

@@ -130,6 +130,14 @@ impl Column {
         }
     }
 
+    /// True for text, which a narrow table may cut; half a number or time would be another one.
+    pub fn is_text(&self) -> bool {
+        matches!(
+            self,
+            Column::Text(_) | Column::Bytes(_) | Column::List(..) | Column::Record(..)
+        )
+    }
+
     /// True where a table puts the cells to the right.
     pub fn is_number(&self) -> bool {
         matches!(

@@ -23,6 +23,7 @@ pub struct Table {
     out: Out,
     names: Vec<String>,
     right: Vec<bool>,
+    text: Vec<bool>,
     terminal: Option<usize>,
     sample: Vec<Vec<String>>,
     layout: Option<Layout>,
@@ -33,7 +34,7 @@ pub struct Table {
 #[derive(Debug, PartialEq)]
 enum Layout {
     /// Widths of columns; true: longer cells are cut.
-    Columns(Vec<usize>, bool),
+    Columns(Vec<(usize, bool)>),
     /// A line per column.
     Records,
 }
@@ -49,6 +50,7 @@ impl Table {
         Table {
             out,
             right: vec![false; names.len()],
+            text: vec![true; names.len()],
             names,
             terminal,
             sample: Vec::new(),
@@ -59,13 +61,13 @@ impl Table {
 
     fn flush_sample(&mut self) -> Result<()> {
         let sample = std::mem::take(&mut self.sample);
-        let layout = layout(&self.names, &sample, self.terminal);
-        if let Layout::Columns(widths, cut) = &layout {
-            let heads = line(&self.names, widths, &self.right, *cut);
-            let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        let layout = layout(&self.names, &self.text, &sample, self.terminal);
+        if let Layout::Columns(widths) = &layout {
+            let heads = line(&self.names, widths, &self.right);
+            let rules: Vec<String> = widths.iter().map(|(width, _)| "-".repeat(*width)).collect();
             self.out.write_all(heads.as_bytes())?;
             self.out
-                .write_all(line(&rules, widths, &self.right, *cut).as_bytes())?;
+                .write_all(line(&rules, widths, &self.right).as_bytes())?;
         }
         self.layout = Some(layout);
         sample.iter().try_for_each(|row| self.show(row))
@@ -74,7 +76,7 @@ impl Table {
     fn show(&mut self, row: &[String]) -> Result<()> {
         self.rows += 1;
         let text = match &self.layout {
-            Some(Layout::Columns(widths, cut)) => line(row, widths, &self.right, *cut),
+            Some(Layout::Columns(widths)) => line(row, widths, &self.right),
             _ => record(self.rows, &self.names, row),
         };
         Ok(self.out.write_all(text.as_bytes())?)
@@ -89,6 +91,7 @@ impl Rows for Table {
             .map(Column::new)
             .collect::<Result<Vec<_>>>()?;
         self.right = columns.iter().map(Column::is_number).collect();
+        self.text = columns.iter().map(Column::is_text).collect();
         for row in 0..batch.num_rows() {
             let cells: Vec<String> = columns
                 .iter()
@@ -121,7 +124,12 @@ fn cell(value: &Value<'_>) -> String {
     }
 }
 
-fn layout(names: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> Layout {
+fn layout(
+    names: &[String],
+    text: &[bool],
+    rows: &[Vec<String>],
+    terminal: Option<usize>,
+) -> Layout {
     let mut widths: Vec<usize> = names.iter().map(|name| name.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -129,26 +137,29 @@ fn layout(names: &[String], rows: &[Vec<String>], terminal: Option<usize>) -> La
         }
     }
     let Some(terminal) = terminal else {
-        return Layout::Columns(widths, false);
+        return Layout::Columns(widths.into_iter().map(|width| (width, false)).collect());
+    };
+    let capped = |cap: usize| -> Vec<(usize, bool)> {
+        let cap =
+            |(width, text): (&usize, &bool)| (if *text { cap.min(*width) } else { *width }, *text);
+        widths.iter().zip(text).map(cap).collect()
     };
     let room = terminal.saturating_sub(GAP * widths.len().saturating_sub(1));
-    let taken = |cap: usize| widths.iter().map(|width| (*width).min(cap)).sum::<usize>();
-    match (NARROW..=terminal.max(NARROW))
-        .rev()
-        .find(|cap| taken(*cap) <= room)
-    {
-        Some(cap) => Layout::Columns(widths.iter().map(|width| (*width).min(cap)).collect(), true),
-        None => Layout::Records,
-    }
+    let fits =
+        |widths: &Vec<(usize, bool)>| widths.iter().map(|(width, _)| width).sum::<usize>() <= room;
+    let caps = (NARROW..=terminal.max(NARROW)).rev();
+    caps.map(capped)
+        .find(fits)
+        .map_or(Layout::Records, Layout::Columns)
 }
 
-fn line(cells: &[String], widths: &[usize], right: &[bool], cut: bool) -> String {
+fn line(cells: &[String], widths: &[(usize, bool)], right: &[bool]) -> String {
     let mut text = String::new();
-    for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+    for (at, (cell, (width, cut))) in cells.iter().zip(widths).enumerate() {
         if at > 0 {
             text.push_str(&" ".repeat(GAP));
         }
-        let shown = if cut {
+        let shown = if *cut {
             shorten(cell, *width)
         } else {
             cell.clone()
