@@ -98,3 +98,26 @@ async fn the_drift_views_share_one_contract() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn tables_and_views_are_listed_and_described() -> Result<()> {
+    let ctx = session_context(1);
+    register_all(&ctx, Source::Batches(Arc::default())).await?;
+    let listed = "select table_name from information_schema.tables where table_schema = 'public'";
+    let listed: usize = rows(&ctx, listed)
+        .await?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
+    assert_eq!(
+        listed,
+        crate::views().len() + relaydrift_ingest::Table::ALL.len()
+    );
+    let described: usize = rows(&ctx, "describe drift")
+        .await?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
+    assert_eq!(described, 17);
+    Ok(())
+}
