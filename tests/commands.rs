@@ -17,12 +17,19 @@ fn nothing_from_a_log_reaches_a_terminal_raw() {
     for args in [
         vec!["check", &logs],
         vec!["sql", "--logs", &logs, "select connector_id from events"],
-        vec!["sql", "--logs", &logs, "select connector_id from nothing\u{1b}[2J"],
+        vec![
+            "sql",
+            "--logs",
+            &logs,
+            "select connector_id from nothing\u{1b}[2J",
+        ],
     ] {
         let output = run(&args);
         for stream in [&output.stdout, &output.stderr] {
             let shown = text(stream);
-            let raw = shown.chars().any(|c| c == '\u{1b}' || c == '\u{202e}' || c == '\u{9b}');
+            let raw = shown
+                .chars()
+                .any(|c| c == '\u{1b}' || c == '\u{202e}' || c == '\u{9b}');
             assert!(!raw, "{args:?}: {shown:?}");
         }
     }
@@ -33,11 +40,23 @@ fn csv_cells_are_defused_and_json_is_exact() {
     let logs = hostile();
     let sql = "select connector_id, sequence, data from events";
     let csv = run_for(0, &["sql", "--logs", &logs, "--format", "csv", sql]);
-    assert!(text(&csv.stdout).contains("'=cmd|"), "{}", text(&csv.stdout));
+    assert!(
+        text(&csv.stdout).contains("'=cmd|"),
+        "{}",
+        text(&csv.stdout)
+    );
     let rows = query(&["--logs", &logs], sql);
-    assert_eq!(rows[0]["connector_id"], "=cmd|' /C calc'!A0 \u{1b}[2J\u{202e}");
+    assert_eq!(
+        rows[0]["connector_id"],
+        "=cmd|' /C calc'!A0 \u{1b}[2J\u{202e}"
+    );
     assert_eq!(rows[0]["sequence"], 0);
-    assert!(rows[0]["data"].is_null() && rows[0].as_object().is_some_and(|row| row.contains_key("data")));
+    assert!(
+        rows[0]["data"].is_null()
+            && rows[0]
+                .as_object()
+                .is_some_and(|row| row.contains_key("data"))
+    );
 }
 
 #[test]
@@ -50,8 +69,14 @@ fn the_formats_hold_the_same_rows() {
     assert_eq!(json, rows);
     let csv = run_for(0, &["sql", "--logs", fleet.path(), "--format", "csv", sql]);
     let mut reader = csv::Reader::from_reader(csv.stdout.as_slice());
-    let csv: Vec<String> = reader.records().map(|row| row.expect("CSV")[0].to_owned()).collect();
-    let names: Vec<&str> = rows.iter().filter_map(|row| row["connector_id"].as_str()).collect();
+    let csv: Vec<String> = reader
+        .records()
+        .map(|row| row.expect("CSV")[0].to_owned())
+        .collect();
+    let names: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row["connector_id"].as_str())
+        .collect();
     assert_eq!(csv, names);
 }
 
@@ -92,7 +117,11 @@ fn an_unterminated_last_line_is_pending_and_shown() {
     let lake = lake.to_str().expect("a path in UTF-8");
     let logs = folder.to_str().expect("a path in UTF-8");
     let output = run_for(0, &["ingest", logs, "--lake", lake]);
-    assert!(text(&output.stderr).contains("pending"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("pending"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_eq!(query(&["--lake", lake], "select * from events").len(), 1);
     std::fs::write(&log, format!("{HOSTILE}{line}\r\n")).expect("a log");
     run_for(0, &["ingest", logs, "--lake", lake, "--quiet"]);
@@ -103,7 +132,14 @@ fn an_unterminated_last_line_is_pending_and_shown() {
 fn a_reader_that_leaves_is_no_error() {
     let fleet = Fleet::new("--servers 1 --days 2 --seed 4 --sessions-per-hour 2");
     let mut child = program()
-        .args(["sql", "--logs", fleet.path(), "--format", "ndjson", "select * from events"])
+        .args([
+            "sql",
+            "--logs",
+            fleet.path(),
+            "--format",
+            "ndjson",
+            "select * from events",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()

@@ -15,8 +15,14 @@ const DRIFT: &str = "select kind, class, breaking, organization, connector_id, s
 const REFUSALS: &str = "select organization, connector_id, server, sum(refused) as refused from refusals group by organization, connector_id, server";
 
 fn columns(sql: &str) -> Vec<&str> {
-    let list = sql.trim_start_matches("select ").split(" from ").next().unwrap_or("");
-    list.split(", ").map(|column| column.rsplit(' ').next().unwrap_or(column)).collect()
+    let list = sql
+        .trim_start_matches("select ")
+        .split(" from ")
+        .next()
+        .unwrap_or("");
+    list.split(", ")
+        .map(|column| column.rsplit(' ').next().unwrap_or(column))
+        .collect()
 }
 
 fn holds(options: &str) {
@@ -26,13 +32,21 @@ fn holds(options: &str) {
     let lake = lake.to_str().expect("a path in UTF-8");
     run_for(0, &["ingest", fleet.path(), "--lake", lake, "--quiet"]);
     for source in [["--logs", fleet.path()], ["--lake", lake]] {
-        for (list, sql) in [("certificate_spans", CERTIFICATE_SPANS), ("egress_spans", EGRESS_SPANS), ("drift", DRIFT)] {
+        for (list, sql) in [
+            ("certificate_spans", CERTIFICATE_SPANS),
+            ("egress_spans", EGRESS_SPANS),
+            ("drift", DRIFT),
+        ] {
             let want = fleet.truth(list, &columns(sql));
             assert_eq!(query_sorted(&source, sql), want, "{list} of {source:?}");
         }
         let mut want = fleet.truth("refusals", &columns(REFUSALS));
         want.retain(|row| !row.contains("\"refused\":0"));
-        assert_eq!(query_sorted(&source, REFUSALS), want, "refusals of {source:?}");
+        assert_eq!(
+            query_sorted(&source, REFUSALS),
+            want,
+            "refusals of {source:?}"
+        );
     }
 }
 
@@ -60,7 +74,10 @@ fn check_names_what_breaks_and_exits_1() {
         let changes = fleet.truth["drift"].as_array().expect("a list");
         for change in changes.iter().filter(|change| change["breaking"] == true) {
             for column in ["server", "connector_id"] {
-                assert!(shown.contains(change[column].as_str().expect("text")), "{change}\n{shown}");
+                assert!(
+                    shown.contains(change[column].as_str().expect("text")),
+                    "{change}\n{shown}"
+                );
             }
         }
     }
@@ -78,12 +95,30 @@ fn check_says_that_a_fleet_has_no_drift_and_exits_0() {
 fn drift_filters_findings_and_not_input() {
     let fleet = Fleet::new(CERTIFICATE);
     let all = query(&["--logs", fleet.path()], "select * from drift");
-    let breaking: Vec<&Value> = all.iter().filter(|finding| finding["breaking"] == true).collect();
+    let breaking: Vec<&Value> = all
+        .iter()
+        .filter(|finding| finding["breaking"] == true)
+        .collect();
     let server = breaking[0]["server"].as_str().expect("text");
-    let args = ["drift", "--logs", fleet.path(), "--format", "ndjson", "--breaking", "--server", server];
+    let args = [
+        "drift",
+        "--logs",
+        fleet.path(),
+        "--format",
+        "ndjson",
+        "--breaking",
+        "--server",
+        server,
+    ];
     let output = run(&args);
-    let found: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let want: Vec<&&Value> = breaking.iter().filter(|finding| finding["server"] == server).collect();
+    let found: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let want: Vec<&&Value> = breaking
+        .iter()
+        .filter(|finding| finding["server"] == server)
+        .collect();
     assert_eq!(found.len(), want.len());
     // What came before the change is still known, though only this server was asked for.
     assert!(found.iter().all(|finding| finding["before"].is_string()));

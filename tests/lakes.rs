@@ -14,11 +14,17 @@ fn content(source: &[&str]) -> Vec<Vec<String>> {
     let transactions = "select server, session_id, ordinal, sender, recipients, accepted, refused, outcome, reply_line from transactions";
     let observations = "select server, service, connector_id, kind, value, hour, min(first_seen), max(last_seen), sum(sessions), sum(rows), sum(accepted), sum(refused) from observations group by 1, 2, 3, 4, 5, 6";
     let ledger = "select source_id, max(to_offset), sum(rows), sum(header_bytes + event_bytes + reject_bytes + blank_bytes) from sources group by source_id";
-    [events, sessions, transactions, observations, ledger].map(|sql| query_sorted(source, sql)).into()
+    [events, sessions, transactions, observations, ledger]
+        .map(|sql| query_sorted(source, sql))
+        .into()
 }
 
 fn lake_path(name: &str) -> String {
-    empty(name).join("lake").to_str().expect("a path in UTF-8").to_owned()
+    empty(name)
+        .join("lake")
+        .to_str()
+        .expect("a path in UTF-8")
+        .to_owned()
 }
 
 #[test]
@@ -26,9 +32,17 @@ fn logs_and_lake_give_the_same_tables() {
     let fleet = Fleet::new(FLEET);
     let lake = lake_path("whole");
     run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
-    let (from_logs, from_lake) = (content(&["--logs", fleet.path()]), content(&["--lake", &lake]));
+    let (from_logs, from_lake) = (
+        content(&["--logs", fleet.path()]),
+        content(&["--lake", &lake]),
+    );
     for (logs, lake) in from_logs.iter().zip(&from_lake) {
-        assert!(logs == lake, "{} rows from logs, {} from the lake", logs.len(), lake.len());
+        assert!(
+            logs == lake,
+            "{} rows from logs, {} from the lake",
+            logs.len(),
+            lake.len()
+        );
     }
 }
 
@@ -39,12 +53,33 @@ fn ingest_takes_in_only_what_is_new() {
     run_for(0, &["ingest", fleet.path(), "--lake", &whole, "--quiet"]);
     for server in ["EX02", "EX01", "EX03"] {
         let logs = fleet.logs.join(server);
-        run_for(0, &["ingest", logs.to_str().expect("a path in UTF-8"), "--lake", &parts, "--quiet"]);
+        run_for(
+            0,
+            &[
+                "ingest",
+                logs.to_str().expect("a path in UTF-8"),
+                "--lake",
+                &parts,
+                "--quiet",
+            ],
+        );
     }
-    let before = query(&["--lake", &parts], "select max(batch) as batch from sources");
+    let before = query(
+        &["--lake", &parts],
+        "select max(batch) as batch from sources",
+    );
     run_for(0, &["ingest", fleet.path(), "--lake", &parts, "--quiet"]);
-    assert_eq!(query(&["--lake", &parts], "select max(batch) as batch from sources"), before);
-    assert!(content(&["--lake", &parts]) == content(&["--lake", &whole]), "three runs or one");
+    assert_eq!(
+        query(
+            &["--lake", &parts],
+            "select max(batch) as batch from sources"
+        ),
+        before
+    );
+    assert!(
+        content(&["--lake", &parts]) == content(&["--lake", &whole]),
+        "three runs or one"
+    );
 }
 
 #[test]
@@ -76,31 +111,44 @@ fn a_killed_ingest_is_made_good_by_the_next() {
 fn python() -> Option<String> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");
     let modules = "import deltalake, duckdb, polars, pyarrow";
-    [venv, "python3"].into_iter().map(str::to_owned).find(|python| {
-        let import = Command::new(python).args(["-c", modules]).output();
-        import.is_ok_and(|output| output.status.success())
-    })
+    [venv, "python3"]
+        .into_iter()
+        .map(str::to_owned)
+        .find(|python| {
+            let import = Command::new(python).args(["-c", modules]).output();
+            import.is_ok_and(|output| output.status.success())
+        })
 }
 
 #[test]
 fn other_engines_read_every_table() {
     let Some(python) = python() else {
-        return skip("other engines", "no Python with deltalake, duckdb, polars and pyarrow");
+        return skip(
+            "other engines",
+            "no Python with deltalake, duckdb, polars and pyarrow",
+        );
     };
     let fleet = Fleet::new(FLEET);
     let lake = lake_path("others");
     run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers.py");
-    let output = Command::new(python).args([script, &lake]).output().expect("Python starts");
+    let output = Command::new(python)
+        .args([script, &lake])
+        .output()
+        .expect("Python starts");
     assert!(output.status.success(), "{}", text(&output.stderr));
     let counts: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let counts = counts.as_object().expect("an object");
     assert_eq!(counts.len(), 8, "every table opens");
     for (table, counts) in counts {
-        let [delta, duckdb, polars] = ["deltalake", "duckdb", "polars"].map(|engine| &counts[engine]);
+        let [delta, duckdb, polars] =
+            ["deltalake", "duckdb", "polars"].map(|engine| &counts[engine]);
         assert!(delta == duckdb && delta == polars, "{table}: {counts}");
         if ["events", "rejects", "sources"].contains(&table.as_str()) {
-            let ours = query(&["--lake", &lake], &format!("select count(*) as n from {table}"));
+            let ours = query(
+                &["--lake", &lake],
+                &format!("select count(*) as n from {table}"),
+            );
             assert_eq!(&ours[0]["n"], delta, "{table}");
         }
     }

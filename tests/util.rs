@@ -10,7 +10,9 @@ use serde_json::Value;
 /// The program, with an environment that does not depend on who runs the tests.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_relaydrift"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("NO_COLOR", "1");
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -23,7 +25,12 @@ pub fn run(args: &[&str]) -> Output {
 #[track_caller]
 pub fn run_for(code: i32, args: &[&str]) -> Output {
     let output = run(args);
-    assert_eq!(output.status.code(), Some(code), "{args:?}\n{}", text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{args:?}\n{}",
+        text(&output.stderr)
+    );
     output
 }
 
@@ -37,7 +44,10 @@ pub fn text(bytes: &[u8]) -> &str {
 pub fn query(source: &[&str], sql: &str) -> Vec<Value> {
     let args = [&["sql"], source, &["--format", "ndjson", sql]].concat();
     let output = run_for(0, &args);
-    text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 /// The same, as a sorted set of rows.
@@ -58,17 +68,26 @@ impl Fleet {
     /// Generates (or finds) the fleet of these options.
     pub fn new(options: &str) -> Fleet {
         static MADE: OnceLock<Mutex<Vec<String>>> = OnceLock::new();
-        let mut made = MADE.get_or_init(Mutex::default).lock().unwrap_or_else(|e| e.into_inner());
+        let mut made = MADE
+            .get_or_init(Mutex::default)
+            .lock()
+            .unwrap_or_else(|e| e.into_inner());
         let name = options.replace("--", "").replace(' ', "-");
         let logs = scratch(&format!("fleet-{name}"));
         if !made.contains(&name) {
             let path = logs.to_str().expect("a path in UTF-8");
-            let args: Vec<&str> = ["generate", path, "--force"].into_iter().chain(options.split(' ')).collect();
+            let args: Vec<&str> = ["generate", path, "--force"]
+                .into_iter()
+                .chain(options.split(' '))
+                .collect();
             run_for(0, &args);
             made.push(name);
         }
         let truth = std::fs::read(logs.join("truth.json")).expect("the truth");
-        Fleet { logs, truth: serde_json::from_slice(&truth).expect("JSON") }
+        Fleet {
+            logs,
+            truth: serde_json::from_slice(&truth).expect("JSON"),
+        }
     }
 
     pub fn path(&self) -> &str {
@@ -79,7 +98,9 @@ impl Fleet {
     pub fn truth(&self, list: &str, columns: &[&str]) -> Vec<String> {
         let rows = self.truth[list].as_array().expect("a list");
         let pick = |row: &Value| {
-            let picked = columns.iter().map(|column| ((*column).to_owned(), row[*column].clone()));
+            let picked = columns
+                .iter()
+                .map(|column| ((*column).to_owned(), row[*column].clone()));
             Value::Object(picked.collect()).to_string()
         };
         let mut rows: Vec<String> = rows.iter().map(pick).collect();

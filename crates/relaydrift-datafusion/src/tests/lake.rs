@@ -135,14 +135,19 @@ async fn scans_are_plain_parquet_and_pruned() -> Result<()> {
         .await
         .unwrap();
     for hour in ["08", "11"] {
-        let plan = find(&[path.join(format!("EX*/SmtpSend/*{hour}-1.LOG"))], &Naming::default()).unwrap();
+        let plan = find(
+            &[path.join(format!("EX*/SmtpSend/*{hour}-1.LOG"))],
+            &Naming::default(),
+        )
+        .unwrap();
         ingest(&lake, plan, Options::default(), |_| ())
             .await
             .unwrap();
     }
     let ctx = session_context(2);
     register_all(&ctx, Source::Lake(Arc::new(lake))).await?;
-    let sql = "select session_id from events where event_time > '2026-01-01T11:00:00Z' and sequence = 3";
+    let sql =
+        "select session_id from events where event_time > '2026-01-01T11:00:00Z' and sequence = 3";
     let plan = ctx.sql(sql).await?.create_physical_plan().await?;
     let shown = displayable(plan.as_ref()).indent(true).to_string();
     assert!(
