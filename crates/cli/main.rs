@@ -43,8 +43,10 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = escape::visible_lines(&format!("{error:#}"));
-            eprintln!("relaydrift: error: {text}");
+            eprintln!(
+                "relaydrift: error: {}",
+                escape::visible_lines(&chain(&error))
+            );
             ExitCode::from(Exit::Unreadable as u8)
         }
     }
@@ -78,6 +80,20 @@ fn run(cli: Cli) -> Result<Exit> {
     exit
 }
 
+/// What went wrong and why, outermost first; causes that were named already are left out.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        let cause = cause.trim_end();
+        if text.is_empty() {
+            text = cause.into();
+        } else if !text.contains(cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause
@@ -89,6 +105,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no field x")
+            .context("plan: no field x")
+            .context("not run");
+        assert_eq!(chain(&error), "not run: plan: no field x");
+    }
 
     #[test]
     fn a_reader_that_went_away_is_found_below_its_context() {

@@ -12,7 +12,7 @@ use crate::output::{shorten, thousands};
 /// Changes without effect that are listed; the rest is counted.
 const QUIET_CHANGES: usize = 8;
 /// Hours without a log that are worth a line: quiet nights are shorter or known.
-const LONG_GAP: i64 = 4;
+const LONG_GAP: i64 = 12;
 /// Answers, gaps and files that are listed.
 const LISTED: usize = 5;
 
@@ -407,7 +407,7 @@ fn gaps(page: &mut Page, report: &Report) {
             2,
             2,
             &format!(
-                "NO LOGS of {} ({}) for {}, longest {} to {}: what it presented then is not known",
+                "no logs of {} ({}) for {}, longest {} to {}: no mail, logging off, or files missing?",
                 visible(server),
                 visible(service),
                 count(*hours, "hour"),
@@ -419,7 +419,7 @@ fn gaps(page: &mut Page, report: &Report) {
     if long.len() > LISTED {
         page.line(
             2,
-            &format!("... and NO LOGS for hours of {} more", long.len() - LISTED),
+            &format!("... and hours without logs of {} more", long.len() - LISTED),
         );
     }
     if short > 0 {

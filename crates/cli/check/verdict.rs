@@ -17,11 +17,8 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
         .copied()
         .filter(|change| change.breaking)
         .collect();
-    let open: Vec<&Change> = breaking
-        .iter()
-        .copied()
-        .filter(|change| change.is_open())
-        .collect();
+    // What is refused now is said first, however long ago it began.
+    let open: Vec<&Change> = all().filter(|change| change.is_open()).collect();
     let ever_breaking = all().any(|change| change.breaking);
     let refused: i64 = connectors
         .iter()
@@ -33,7 +30,13 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
         let text = "No connector toward Exchange Online in these logs: there is nothing to judge.";
         (State::NoCloudConnector, text.to_string())
     } else if !open.is_empty() {
-        (State::Breaking, broken(&open))
+        let older = !open.iter().any(|change| inside(change.found_at));
+        let note = if older {
+            " It began before --since."
+        } else {
+            ""
+        };
+        (State::Breaking, broken(&open) + note)
     } else if !breaking.is_empty() {
         (State::Repaired, repaired(&breaking))
     } else if refused > 0 && !ever_breaking {

@@ -86,22 +86,52 @@ fn batch() -> RecordBatch {
 
 #[test]
 fn a_table_in_full_width() {
-    insta::assert_snapshot!(render(Format::Table, &[batch()], None), @"");
+    insta::assert_snapshot!(render(Format::Table, &[batch()], None), @r#"
+at                        connector         change  share  names                raw   formula
+------------------------  ----------------  ------  -----  -------------------  ----  ------------------
+2026-10-01T08:00:00.123Z  Ausgehend – Büro      -7    0.5  mail.contoso.com;=x  ff00  =cmd|' /C calc'!A0
+                          \x1b[2J\u{202e}             NaN                             ""
+"#);
 }
 
 #[test]
 fn a_table_on_a_terminal_is_cut_to_fit() {
-    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(100)), @"");
+    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(100)), @r#"
+at                        connector         change  share  names             raw   formula
+------------------------  ----------------  ------  -----  ----------------  ----  ----------------
+2026-10-01T08:00:00.123Z  Ausgehend – Büro      -7    0.5  mail.contoso.co…  ff00  =cmd|' /C calc'…
+                          \x1b[2J\u{202e}             NaN                          ""
+"#);
 }
 
 #[test]
 fn a_narrow_terminal_gets_records() {
-    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(60)), @"");
+    insta::assert_snapshot!(render(Format::Table, &[batch()], Some(60)), @r#"
+-- 1
+at         2026-10-01T08:00:00.123Z
+connector  Ausgehend – Büro
+change     -7
+share      0.5
+names      mail.contoso.com;=x
+raw        ff00
+formula    =cmd|' /C calc'!A0
+-- 2
+at
+connector  \x1b[2J\u{202e}
+change
+share      NaN
+names
+raw
+formula    ""
+"#);
 }
 
 #[test]
 fn json_has_explicit_nulls_and_numbers() {
-    insta::assert_snapshot!(render(Format::Ndjson, &[batch()], None), @"");
+    insta::assert_snapshot!(render(Format::Ndjson, &[batch()], None), @r#"
+{"at":"2026-10-01T08:00:00.123Z","connector":"Ausgehend – Büro","change":-7,"share":0.5,"names":["mail.contoso.com","=x"],"raw":"ff00","formula":"=cmd|' /C calc'!A0"}
+{"at":null,"connector":"\u001b[2J\u202e","change":null,"share":null,"names":null,"raw":null,"formula":""}
+"#);
     let lines = render(Format::Ndjson, &[batch(), batch()], None);
     let document = render(Format::Json, &[batch(), batch()], None);
     let rows: Vec<serde_json::Value> = serde_json::from_str(&document).unwrap();
@@ -114,7 +144,11 @@ fn json_has_explicit_nulls_and_numbers() {
 
 #[test]
 fn csv_is_defused_and_complete() {
-    insta::assert_snapshot!(render(Format::Csv, &[batch()], Some(80)).replace('\r', "<CR>"), @"");
+    insta::assert_snapshot!(render(Format::Csv, &[batch()], Some(80)).replace('\r', "<CR>"), @r#"
+at,connector,change,share,names,raw,formula<CR>
+2026-10-01T08:00:00.123Z,Ausgehend – Büro,-7,0.5,mail.contoso.com;=x,ff00,'=cmd|' /C calc'!A0<CR>
+,\x1b[2J\u{202e},,NaN,,,<CR>
+"#);
     assert!(render(Format::Csv, &[batch()], None).contains('\u{202e}'));
 }
 
