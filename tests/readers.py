@@ -18,7 +18,7 @@ for name in sorted(os.listdir(lake)):
     files = table.file_uris()
     counts[name] = {
         "deltalake": sum(table.get_add_actions(flatten=True).column("num_records").to_pylist()) if files else 0,
-        "duckdb": duckdb.sql(f"select count(*) from read_parquet({files})").fetchone()[0] if files else 0,
+        "duckdb": duckdb.execute(f"select count(*) from read_parquet({files})").fetchall()[0][0] if files else 0,
         "polars": polars.scan_parquet(files).select(polars.len()).collect().item() if files else 0,
     }
 print(json.dumps(counts))
