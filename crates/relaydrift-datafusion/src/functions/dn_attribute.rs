@@ -12,7 +12,7 @@ pub(super) fn udf() -> ScalarUDF {
         name: "dn_attribute",
         takes: vec![vec![TEXT, TEXT]],
         returns: TEXT,
-        kernel: |args| each_pair::<_, StringArray>(args, |name, kind| dn::attribute(name, kind)),
+        kernel: |args| each_pair::<_, StringArray>(args, dn::attribute),
         about: About {
             section: "Distinguished names",
             description: "The value of the first attribute of a type in a distinguished name, without quoting. S and ST, E and EMAILADDRESS are the same type. NULL where there is none, or the text is no name.",

@@ -100,50 +100,24 @@ async fn the_drift_views_share_one_contract() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "prints how long each view takes to plan"]
-async fn planning_time() -> Result<()> {
-    let ctx = session_context(2);
+async fn tables_and_views_are_listed_and_described() -> Result<()> {
+    let ctx = session_context(1);
     register_all(&ctx, Source::Batches(Arc::default())).await?;
-    for view in crate::views() {
-        let start = std::time::Instant::now();
-        let state = ctx.state();
-        let plan = state
-            .create_logical_plan(&format!("select * from {}", view.name))
-            .await?;
-        let parsed = start.elapsed();
-        let optimized = state.optimize(&plan)?;
-        let done = start.elapsed();
-        let physical = state
-            .query_planner()
-            .create_physical_plan(&optimized, &state)
-            .await?;
-        let planned = start.elapsed();
-        let nodes = datafusion::physical_plan::displayable(physical.as_ref())
-            .indent(false)
-            .to_string()
-            .lines()
-            .count();
-        println!(
-            "{:24} parse {parsed:?} optimize {:?} physical {:?} nodes {nodes}",
-            view.name,
-            done - parsed,
-            planned - done
-        );
-    }
-    Ok(())
-}
-
-#[tokio::test]
-#[ignore = "prints the plan of $EXPLAIN"]
-async fn explain() -> Result<()> {
-    let ctx = session_context(2);
-    register_all(&ctx, Source::Batches(Arc::default())).await?;
-    let frame = ctx.sql(&std::env::var("EXPLAIN").unwrap()).await?;
-    println!("{}", frame.clone().into_optimized_plan()?.display_indent());
-    println!(
-        "{}",
-        datafusion::physical_plan::displayable(frame.create_physical_plan().await?.as_ref())
-            .indent(false)
+    let listed = "select table_name from information_schema.tables where table_schema = 'public'";
+    let listed: usize = rows(&ctx, listed)
+        .await?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
+    assert_eq!(
+        listed,
+        crate::views().len() + relaydrift_ingest::Table::ALL.len()
     );
+    let described: usize = rows(&ctx, "describe drift")
+        .await?
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
+    assert_eq!(described, 17);
     Ok(())
 }
