@@ -22,7 +22,7 @@ use crate::when::When;
     after_help = "\
 Mail is bouncing now (550 5.7.64 TenantAttribution)?
   relaydrift check \\\\ex01\\c$\\...\\SmtpSend \\\\ex02\\c$\\...\\SmtpSend
-  relaydrift check /logs                            # a folder per server: /logs/EX01/SmtpSend/*.LOG
+  relaydrift check /logs          # a folder per server: /logs/EX01/SmtpSend/*.LOG
 
 Years of logs, and questions:
   relaydrift ingest /logs --lake /lake
@@ -58,7 +58,7 @@ pub enum Command {
 Examples:
   relaydrift generate /tmp/fleet --servers 9 --days 14 --seed 7
   relaydrift check /tmp/fleet
-  relaydrift generate /tmp/fleet2 --match address --seed 8      # matched by address, not by certificate")]
+  relaydrift generate /tmp/fleet2 --match address --seed 8")]
     Generate(crate::generate::GenerateArgs),
 }
 
@@ -138,11 +138,11 @@ pub struct PlaceArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  relaydrift check /logs                                      # one folder per server below /logs
+  relaydrift check /logs                        # one folder per server in it
   relaydrift check \\\\ex01\\c$\\logs\\SmtpSend \\\\ex02\\c$\\logs\\SmtpSend
-  relaydrift check SEND2026100510-1.LOG --server EX03          # a single file, named by hand
+  relaydrift check SEND2026100510-1.LOG --server EX03
   relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
-  relaydrift check /logs --since 24h --quiet; echo $?          # 1: mail breaks since yesterday
+  relaydrift check /logs --since 24h --quiet    # exit code 1: it breaks mail
   relaydrift check /logs --format json > report.json
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
@@ -173,7 +173,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  relaydrift ingest /logs --lake /lake                        # again later: only what is new is read
+  relaydrift ingest /logs --lake /lake          # again later: only what is new
   relaydrift ingest '/archive/2025-*/**/*.LOG.gz' --lake /lake
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
   relaydrift ingest /logs --lake /lake --format json | jq .rows
@@ -206,7 +206,7 @@ Examples:
   relaydrift drift --lake /lake --since 7d
   relaydrift drift --logs /logs --breaking
   relaydrift drift --lake /lake --connector 'Outbound to Office 365' --server EX03
-  relaydrift drift --lake /lake --since 2026-10-01 --until 2026-10-08 --format csv > october.csv
+  relaydrift drift --lake /lake --since 30d --until 7d --format csv > month.csv
 
 All of the input is read; the options choose among the findings. One finding per line, oldest first.
 severity: critical (no server of the connector gets through), high (refused), medium (at risk), info.")]
@@ -243,13 +243,16 @@ pub struct DriftArgs {
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  relaydrift sql --lake /lake \"select connector_id, server, thumbprint, first_seen, last_seen from certificate_spans\"
-  relaydrift sql --logs /logs --format csv \"select found_at, server, text, refused from refusals\" > refused.csv
-  relaydrift sql --lake /lake \"select server, count(*) from sessions where tls_error is not null group by server\"
+  relaydrift sql --lake /lake \"select * from certificate_spans\"
+  relaydrift sql --logs /logs --format csv \"select * from refusals\" > r.csv
+  relaydrift sql --lake /lake \"select server, count(*) from sessions group by 1\"
   relaydrift sql --lake /lake \"show tables\"
+  relaydrift sql --lake /lake \"describe drift\"
 
-Tables: events, sessions, transactions, observations, certificates_seen, rejects, sources.
-Views: connectors, certificate_spans, egress_spans, drift, refusals, coverage and more: \"show tables\".
+Tables: events, sessions, open_sessions, transactions, observations,
+certificates_seen, rejects, sources.
+Views: connectors, certificate_spans, egress_spans, certificate_drift,
+egress_drift, drift, refusals, coverage and those below them.
 Read only: nothing can be written, created or set."
 )]
 pub struct SqlArgs {
@@ -293,6 +296,44 @@ mod tests {
                 "{} has no example",
                 command.get_name()
             );
+        }
+    }
+
+    #[test]
+    fn examples_are_pasted_whole() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands().chain([&cli]) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            for line in help
+                .lines()
+                .filter(|line| line.starts_with("  relaydrift "))
+            {
+                assert!(line.len() < 80, "wrapped on a small terminal: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_of_sql_names_every_table_and_only_views_that_exist() {
+        let cli = Cli::command();
+        let sql = cli.find_subcommand("sql").expect("a command");
+        let help = sql
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        for table in relaydrift_ingest::Table::ALL {
+            assert!(help.contains(table.name()), "{}", table.name());
+        }
+        let views = help
+            .split("Views: ")
+            .nth(1)
+            .and_then(|text| text.split(" and").next());
+        for name in views.unwrap_or_default().split(',').map(str::trim) {
+            let mut all = relaydrift_datafusion::views().iter();
+            assert!(all.any(|view| view.name == name), "{name}");
         }
     }
 }

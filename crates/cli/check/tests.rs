@@ -211,7 +211,7 @@ fn a_broken_connector_is_the_first_thing_said() {
         "Get-ExchangeCertificate -Server 'EX03' -Thumbprint B2B2",
         "Compare with EX01, which still sends A1A1A1A1 and is not refused.",
         "Get-MessageTrackingLog",
-        "20 days left",
+        "19 days left",
         "3 lines unreadable: glued (first /logs/EX01/a.LOG:12)",
         "17 bytes of last lines",
         "no logs of EX01 (Hub) for 14 hours",
