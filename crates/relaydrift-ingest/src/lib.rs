@@ -1,7 +1,7 @@
 //! Send logs into Arrow: which files, read in pieces, sessions folded, columns built.
 //!
 //! This crate knows threads and files. It must not know async code, Delta tables, object stores or
-//! SQL: it hands finished [`RecordBatch`](arrow::array::RecordBatch)es to a [`Sink`].
+//! SQL: it hands finished [`RecordBatch`]es to a [`Sink`].
 
 mod carry;
 mod certificates;

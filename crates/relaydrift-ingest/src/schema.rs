@@ -1,7 +1,7 @@
 //! The tables: every stored column is named here and nowhere else.
 //!
 //! Plain types only, so that any engine reads the files: Utf8, Boolean, Int32, Int64, Float64,
-//! Timestamp(us, "UTC"), Date32, Binary and List<Utf8>. Units stand in the names (`duration_ms`).
+//! Timestamp(us, "UTC"), Date32, Binary and `List<Utf8>`. Units stand in the names (`duration_ms`).
 
 use std::sync::{Arc, LazyLock};
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A certificate as its rows spelled it out; turned into facts by
-/// [`certificate`](crate::certificate) when it is needed.
+/// [`certificate`] when it is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CertificateText<'a> {
     /// Forms B and C: context and data of the one row.
