@@ -1,4 +1,5 @@
--- One span: the time in which a connector on a server showed one value without giving way to another.
+-- One span: the time in which a connector on a server showed one value (a certificate, an egress address, a
+-- TLS protocol, a peer's certificate) without giving way to another.
 -- Two observations of a value, neighbours in time, belong to one span unless another value of that kind
 -- was seen between them and they lie more than one hour apart.
 -- Every observation is two points in time. Between two neighbours there is another value exactly if more
@@ -20,6 +21,7 @@ with points as (
         unnest([first_seen, last_seen]) as at,
         unnest([1, 2]) as point
     from observed
+    where kind in ('certificate', 'egress', 'tls', 'peer')
 ),
 
 ranked as (

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, exec_err, plan_err};
-use datafusion::datasource::{TableType, ViewTable};
+use datafusion::datasource::{MemTable, TableType, ViewTable};
 use datafusion::execution::session_state::SessionState;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use relaydrift_ingest::Table;
+use tokio::sync::OnceCell;
 
 use crate::source::Tables;
 use crate::views::{View, view};
@@ -18,11 +19,31 @@ use crate::views::{View, view};
 /// that holds this schema.
 type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 
+/// Views that others build on, several times over: DataFusion plans and runs a view anew at each
+/// reference, which multiplies from view to view. They are small (a row per span or less) and what
+/// they read does not change, so each is answered once and kept.
+const KEPT: [&str; 10] = [
+    "certificate_changes",
+    "certificate_facts",
+    "changes",
+    "connectors",
+    "drift",
+    "egress_changes",
+    "episodes",
+    "spans",
+    "uses",
+    "verdicts",
+];
+
+/// An answer that is worked out by whoever asks first.
+type Answer = Arc<OnceCell<Arc<dyn TableProvider>>>;
+
 /// The tables of a source and the views, in front of the schema of the host.
 pub(crate) struct Schema {
     tables: Tables,
     host: Arc<dyn SchemaProvider>,
     state: State,
+    kept: [Answer; KEPT.len()],
 }
 
 impl Schema {
@@ -34,6 +55,7 @@ impl Schema {
             tables,
             host,
             state: Box::new(state),
+            kept: Default::default(),
         }
     }
 
@@ -44,13 +66,30 @@ impl Schema {
             .filter(|_| self.tables.exist())
     }
 
-    async fn plan(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
+    async fn open(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
         let Some(state) = (self.state)() else {
             return plan_err!("the session of view {} is gone", view.name);
         };
-        let plan = state.create_logical_plan(view.sql).await?;
-        Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
+        let kept = KEPT.iter().position(|name| *name == view.name);
+        match kept.filter(|_| self.tables.exist()) {
+            Some(at) => {
+                let answer = self.kept[at].get_or_try_init(|| answer(state, view));
+                answer.await.cloned()
+            }
+            None => {
+                let plan = state.create_logical_plan(view.sql).await?;
+                Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
+            }
+        }
     }
+}
+
+/// The rows of a view, as a table in memory.
+async fn answer(state: SessionState, view: &View) -> Result<Arc<dyn TableProvider>> {
+    let plan = state.create_logical_plan(view.sql).await?;
+    let schema = plan.schema().inner().clone();
+    let rows = DataFrame::new(state, plan).collect().await?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![rows])?))
 }
 
 /// The schema underneath, where `schema` is one of ours.
@@ -85,7 +124,7 @@ impl SchemaProvider for Schema {
             return self.tables.open(table).await;
         }
         if let Some(view) = view(name) {
-            return self.plan(view).await.map(Some);
+            return self.open(view).await.map(Some);
         }
         self.host.table(name).await
     }
