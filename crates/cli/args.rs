@@ -21,8 +21,8 @@ use crate::when::When;
         refused because of it.",
     after_help = "\
 Mail is bouncing now (550 5.7.64 TenantAttribution)?
-  relaydrift check \\\\ex01\\c$\\...\\SmtpSend \\\\ex02\\c$\\...\\SmtpSend
-  relaydrift check /logs          # a folder per server: /logs/EX01/SmtpSend/*.LOG
+  relaydrift check \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend
+  relaydrift check /logs        # a folder per server in it
 
 Years of logs, and questions:
   relaydrift ingest /logs --lake /lake
@@ -139,7 +139,7 @@ pub struct PlaceArgs {
 #[command(after_help = "\
 Examples:
   relaydrift check /logs                        # one folder per server in it
-  relaydrift check \\\\ex01\\c$\\logs\\SmtpSend \\\\ex02\\c$\\logs\\SmtpSend
+  relaydrift check \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend
   relaydrift check SEND2026100510-1.LOG --server EX03
   relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
   relaydrift check /logs --since 24h --quiet    # exit code 1: it breaks mail
@@ -205,7 +205,8 @@ pub struct IngestArgs {
 Examples:
   relaydrift drift --lake /lake --since 7d
   relaydrift drift --logs /logs --breaking
-  relaydrift drift --lake /lake --connector 'Outbound to Office 365' --server EX03
+  relaydrift drift --lake /lake --connector 'Outbound to Office 365'
+  relaydrift drift --lake /lake --server EX03 --since 24h
   relaydrift drift --lake /lake --since 30d --until 7d --format csv > month.csv
 
 All of the input is read; the options choose among the findings. One finding per line, oldest first.
@@ -245,7 +246,7 @@ pub struct DriftArgs {
 Examples:
   relaydrift sql --lake /lake \"select * from certificate_spans\"
   relaydrift sql --logs /logs --format csv \"select * from refusals\" > r.csv
-  relaydrift sql --lake /lake \"select server, count(*) from sessions group by 1\"
+  relaydrift sql --lake /lake \"select server, count(*) from rejects group by 1\"
   relaydrift sql --lake /lake \"show tables\"
   relaydrift sql --lake /lake \"describe drift\"
 

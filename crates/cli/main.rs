@@ -9,6 +9,7 @@ mod drift;
 mod escape;
 mod generate;
 mod ingest;
+mod once;
 mod output;
 mod progress;
 mod source;

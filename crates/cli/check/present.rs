@@ -40,7 +40,7 @@ pub fn write(page: &mut Page, cloud: &Cloud) {
     if hidden > 0 {
         page.line(
             4,
-            &format!("... and {hidden} more rows, none of them refused or changed lately"),
+            &format!("... and {hidden} more rows; those refused or changed are above"),
         );
     }
 }

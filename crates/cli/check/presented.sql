@@ -91,8 +91,9 @@ lasting as (
         first_value(first_line order by first_seen) as first_line,
         bool_and(changed_at is null) and min(first_seen) < min(place_start) + interval '24 hours' as from_start
     from placed
-    where (changed_at is null or last_seen >= changed_at) and last_seen >= place_end - interval '14 days'
+    where changed_at is null or last_seen >= changed_at
     group by kind, organization, connector_id, server, value
+    having max(last_seen) >= max(place_end) - interval '14 days'
 )
 
 select
