@@ -19,11 +19,11 @@ mod verdict;
 use std::io::Write;
 
 use anyhow::Result;
+use datafusion::prelude::SessionContext;
 use relaydrift_datafusion::Need;
 use relaydrift_ingest::Skipped;
 
 use crate::args::{CheckArgs, Global};
-use crate::once::Once;
 use crate::output::Format;
 use crate::source::Opened;
 use crate::{Exit, escape, output, source, when};
@@ -35,8 +35,7 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
     let naming = source::naming(&args.naming, args.server.as_ref())?;
     let opened = source::open_logs(&args.paths, naming, Need::Drift, threads).await?;
     opened.read(global.quiet).await?;
-    let once = Once::new(opened.ctx.clone(), threads);
-    let extent: Vec<Extent> = ask::EXTENT.ask(&once).await?;
+    let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
     let extent = extent.into_iter().next().unwrap_or_default();
     let now = match (args.as_of, extent.last_row) {
         (Some(as_of), _) => as_of.micros(when::clock()),
@@ -44,7 +43,7 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
         (None, None) => when::clock(),
     };
     let since = args.since.map(|since| Time(since.micros(now)));
-    let report = report(&opened, &once, extent, since).await?;
+    let report = report(&opened, extent, since).await?;
     write(&report, global.format)?;
     let unreadable = report.skipped.iter().any(|file| file.error);
     Ok(match (unreadable, report.verdict.breaking) {
@@ -54,16 +53,12 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
     })
 }
 
-async fn report(
-    opened: &Opened,
-    once: &Once,
-    mut extent: Extent,
-    since: Option<Time>,
-) -> Result<Report> {
-    let connectors: Vec<Connector> = ask::CONNECTORS.ask(once).await?;
+async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Result<Report> {
+    let ctx = &opened.ctx;
+    let connectors: Vec<Connector> = ask::CONNECTORS.ask(ctx).await?;
     let (cloud, other_connectors): (Vec<_>, Vec<_>) =
         connectors.into_iter().partition(Connector::is_cloud);
-    let connectors = clouds(once, cloud).await?;
+    let connectors = clouds(ctx, cloud).await?;
     let skipped: Vec<Left> = opened.skipped().iter().map(left).collect();
     let mut pending_bytes = 0;
     let mut notices = Vec::new();
@@ -82,8 +77,8 @@ async fn report(
         extent,
         connectors,
         other_connectors,
-        gaps: ask::GAPS.ask(once).await?,
-        rejects: ask::REJECTS.ask(once).await?,
+        gaps: ask::GAPS.ask(ctx).await?,
+        rejects: ask::REJECTS.ask(ctx).await?,
         pending_bytes,
         skipped,
         notices,
@@ -91,13 +86,13 @@ async fn report(
 }
 
 /// The cloud connectors, each with what belongs to it.
-async fn clouds(once: &Once, connectors: Vec<Connector>) -> Result<Vec<Cloud>> {
+async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<Cloud>> {
     if connectors.is_empty() {
         return Ok(Vec::new());
     }
-    let presented: Vec<Presented> = ask::PRESENTED.ask(once).await?;
-    let mut changes: Vec<Change> = ask::CHANGES.ask(once).await?;
-    let refused: Vec<Refused> = ask::REFUSED.ask(once).await?;
+    let presented: Vec<Presented> = ask::PRESENTED.ask(ctx).await?;
+    let mut changes: Vec<Change> = ask::CHANGES.ask(ctx).await?;
+    let refused: Vec<Refused> = ask::REFUSED.ask(ctx).await?;
     mark_replaced(&mut changes);
     let clouds = connectors.into_iter().map(|connector| {
         let own = |organization: &str, connector_id: &str| {

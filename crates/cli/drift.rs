@@ -1,30 +1,26 @@
 //! `relaydrift drift`: the findings, chosen by time, connector, server and effect.
 
-use anyhow::Result;
-use arrow::array::{Array, AsArray, RecordBatch};
+use anyhow::{Context, Result};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::lower;
-use datafusion::prelude::{DataFrame, Expr, col, lit};
+use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
 use relaydrift_datafusion::Need;
 
 use crate::args::{DriftArgs, Global};
-use crate::once::Once;
 use crate::{Exit, output, source, when};
-
-const ALL: &str = "select * from drift";
 
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
     let opened = source::open(&args.place, naming, Need::Drift, threads).await?;
     opened.read(global.quiet).await?;
-    let once = Once::new(opened.ctx.clone(), threads);
-    let found = findings(&once, &args).await?.cache().await?;
+    let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;
     let count = output::stream(global.format, found.execute_stream().await?).await?;
     if !global.quiet {
-        let all = once.sql(ALL).await?.count().await?;
+        let all = opened.ctx.table("drift").await?.count().await?;
         let of_all = if all == count {
             String::new()
         } else {
@@ -41,11 +37,11 @@ pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exi
 }
 
 /// The rows of `drift` that the options leave; values travel as literals, never as text of SQL.
-async fn findings(once: &Once, args: &DriftArgs) -> Result<DataFrame> {
-    let mut found = once.sql(ALL).await?;
+async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
+    let mut found = ctx.table("drift").await?;
     let now = match args.as_of {
         Some(when) => when.micros(when::clock()),
-        None => latest_row(once).await?,
+        None => latest_row(ctx).await?,
     };
     if let Some(since) = args.since {
         found = found.filter(col("found_at").gt_eq(time(since.micros(now))))?;
@@ -73,13 +69,15 @@ fn time(micros: i64) -> Expr {
 }
 
 /// The time of the latest row in the data: what "now" is unless `--as-of` says otherwise.
-async fn latest_row(once: &Once) -> Result<i64> {
+pub async fn latest_row(ctx: &SessionContext) -> Result<i64> {
     let query = "select max(last_seen) from observations where kind = 'rows'";
-    let batches: Vec<RecordBatch> = once.sql(query).await?.collect().await?;
-    let latest = batches.iter().find_map(|batch| {
-        let times = batch.column(0).as_primitive::<TimestampMicrosecondType>();
-        (!times.is_empty() && times.is_valid(0)).then(|| times.value(0))
-    });
-    // Without rows there are no findings to choose among.
-    Ok(latest.unwrap_or_else(when::clock))
+    let batches: Vec<RecordBatch> = ctx.sql(query).await?.collect().await?;
+    let batch = batches
+        .iter()
+        .find(|batch| batch.num_rows() > 0)
+        .context("no rows")?;
+    Ok(batch
+        .column(0)
+        .as_primitive::<TimestampMicrosecondType>()
+        .value(0))
 }

@@ -9,7 +9,6 @@ mod drift;
 mod escape;
 mod generate;
 mod ingest;
-mod once;
 mod output;
 mod progress;
 mod source;
