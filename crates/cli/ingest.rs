@@ -201,7 +201,11 @@ fn text(report: &Report) -> String {
         );
     }
     for (reason, count) in &report.skipped {
-        text += &format!("  left out {} files: {}\n", number(*count), visible(reason));
+        text += &format!(
+            "  left out {} of other kinds: {}\n",
+            number(*count),
+            visible(reason)
+        );
     }
     for notice in &report.notices {
         text += &format!("  notice   {}\n", visible(notice));

@@ -79,7 +79,7 @@ impl Page {
         let mut line = String::new();
         let mut margin = indent;
         for word in text.split(' ') {
-            if !line.is_empty() && margin + line.width() + 1 + word.width() > self.width {
+            if !line.is_empty() && margin + places(&line) + 1 + places(word) > self.width {
                 self.line(margin, &line);
                 line.clear();
                 margin = indent + hang;
@@ -126,9 +126,24 @@ impl Page {
     }
 }
 
+/// The places that a text takes on a screen: tones take none.
+fn places(text: &str) -> usize {
+    let mut parts = text.split("\x1b[");
+    let plain = parts.next().map_or(0, UnicodeWidthStr::width);
+    let rest = parts.map(|part| part.split_once('m').map_or(0, |(_, text)| text.width()));
+    plain + rest.sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tone_takes_no_place() {
+        let page = Page::new(60, true);
+        assert_eq!(places(&page.tone(Tone::Bad, "BREAKING:")), 9);
+        assert_eq!(places("Büro"), 4);
+    }
 
     #[test]
     fn words_wrap_and_columns_align() {
