@@ -1,5 +1,6 @@
 -- One hour of one server and service: `logs` where rows were written in it, `quiet` where it lies between the first
 -- and the last row of one file, else `no logs`. Hours run from the first to the last hour of the organization's data.
+-- Rows dated before 1990 or after 2100, by a clock that is off, do not count.
 -- Grain: organization, server, service, hour. Reads: observations, sources.
 with logged as (
     select
@@ -9,7 +10,7 @@ with logged as (
         hour,
         sum(rows) as rows
     from observations
-    where kind = 'rows'
+    where kind = 'rows' and hour between timestamp '1990-01-01' and timestamp '2100-01-01'
     group by organization, server, service, hour
 ),
 

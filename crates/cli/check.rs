@@ -46,10 +46,13 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
     let report = report(&opened, extent, since).await?;
     write(&report, global.format)?;
     let unreadable = report.skipped.iter().any(|file| file.error);
-    Ok(match (unreadable, report.verdict.breaking) {
+    // What is refused now counts however long ago it began.
+    let state = report.verdict.state;
+    let open = matches!(state, report::State::Breaking | report::State::Refused);
+    Ok(match (unreadable, open || report.verdict.breaking > 0) {
         (true, _) => Exit::Unreadable,
-        (false, 0) => Exit::Clean,
-        (false, _) => Exit::Breaking,
+        (false, false) => Exit::Clean,
+        (false, true) => Exit::Breaking,
     })
 }
 

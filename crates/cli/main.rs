@@ -37,9 +37,19 @@ pub enum Exit {
     Unreadable = 2,
 }
 
+/// Bytes of stack (reserved, not used) for planning: long expressions are planned by recursion.
+const STACK: usize = 512 << 20;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    let planner = std::thread::Builder::new().stack_size(STACK);
+    let planner = planner.spawn(|| run(cli)).context("cannot start a thread");
+    let result = planner.and_then(|planner| {
+        planner
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    match result {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,7 +72,7 @@ fn run(cli: Cli) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         // Deep SQL is planned by recursion.
-        .thread_stack_size(8 << 20)
+        .thread_stack_size(STACK / 8)
         .enable_all()
         .build()
         .context("cannot start the worker threads")?;

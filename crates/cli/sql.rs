@@ -1,30 +1,33 @@
 //! `relaydrift sql`: one read-only query, streamed to stdout.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::{Context, Result, bail};
-use clap::CommandFactory;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionContext};
 use relaydrift_datafusion::Need;
 
-use crate::args::{Cli, Global, SqlArgs};
+use crate::args::{Global, SqlArgs};
 use crate::{Exit, output, source};
 
-/// Runs the query, or prints the help where there is none.
+/// Runs the query of the arguments, else the one on stdin.
 pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit> {
-    let Some(query) = &args.query else {
-        let mut cli = Cli::command();
-        cli.build();
-        if let Some(command) = cli.find_subcommand_mut("sql") {
-            command.print_long_help()?;
-        }
-        return Ok(Exit::Clean);
+    let query = match &args.query {
+        Some(query) => query.clone(),
+        None if !io::stdin().is_terminal() => io::read_to_string(io::stdin())?,
+        None => String::new(),
     };
+    if query.trim().is_empty() {
+        bail!(
+            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
+        );
+    }
     let naming = source::naming(&args.naming, args.server.as_ref())?;
     let opened = source::open(&args.place, naming, Need::Full, threads).await?;
-    let (answer, reads) = ask(&opened.ctx, query).await?;
-    if reads {
+    if known(&opened.ctx, &query)? {
         opened.read(global.quiet).await?;
     }
+    let answer = ask(&opened.ctx, &query).await?;
     let rows = answer.execute_stream().await?;
     let count = output::stream(global.format, rows).await?;
     if !global.quiet && output::terminal_width().is_some() {
@@ -38,21 +41,19 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
 }
 
 /// Plans a query that can only read: no table is created, written or dropped, no option is set.
-/// True where it needs the sessions to be folded, as every table but `events` does.
-async fn ask(ctx: &SessionContext, query: &str) -> Result<(DataFrame, bool)> {
-    let reads = known(ctx, query)?;
+async fn ask(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
+    known(ctx, query)?;
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false);
-    let answer = ctx
-        .sql_with_options(query, read_only)
+    ctx.sql_with_options(query, read_only)
         .await
-        .context("the query was not run")?;
-    Ok((answer, reads))
+        .context("the query was not run")
 }
 
-/// Refuses tables that are not there, and says which are. True where one is named but `events`.
+/// Refuses tables that are not there, and says which are. True where the sessions have to be folded: where
+/// any table is named but `events`.
 fn known(ctx: &SessionContext, query: &str) -> Result<bool> {
     let state = ctx.state();
     let dialect = state.config().options().sql_parser.dialect;
@@ -65,7 +66,7 @@ fn known(ctx: &SessionContext, query: &str) -> Result<bool> {
         .context("the query cannot be read")?
     {
         let schema = table.schema().unwrap_or("public");
-        if schema == "information_schema" {
+        if schema == "information_schema" || state.table_functions().contains_key(table.table()) {
             continue;
         }
         reads |= table.table() != "events";

@@ -10,7 +10,6 @@ with shown as (
         first_seen,
         last_seen,
         first_refused,
-        last_refused,
         first_source_id,
         first_line
     from certificate_spans
@@ -24,7 +23,6 @@ with shown as (
         first_seen,
         last_seen,
         first_refused,
-        last_refused,
         first_source_id,
         first_line
     from egress_spans
@@ -50,11 +48,18 @@ found as (
         drift.session_id,
         drift.detail,
         shown.last_seen,
-        shown.first_refused,
-        shown.last_refused,
+        coalesce(shown.first_refused, case when drift.refused_after > 0 then drift.found_at end) as first_refused,
+        verdicts.last_refused,
         shown.first_source_id,
         shown.first_line
     from drift
+    left join verdicts
+        on drift.kind = verdicts.kind
+        and drift.organization = verdicts.organization
+        and drift.connector_id = verdicts.connector_id
+        and drift.server = verdicts.server
+        and drift.first_seen = verdicts.first_seen
+        and drift.after = verdicts.after
     left join shown
         on drift.kind = shown.kind
         and drift.organization = shown.organization
@@ -95,7 +100,8 @@ select
 from found
 left join certificate_facts as old on found.before = old.thumbprint
 left join certificate_facts as new on found.after = new.thumbprint
-left join sources as files on found.first_source_id = files.source_id
+left join (select source_id, min(path) as path from sources group by source_id) as files
+    on found.first_source_id = files.source_id
 left join proved_relays
     on found.organization = proved_relays.organization
     and found.connector_id = proved_relays.connector_id

@@ -6,4 +6,5 @@ select
     count(distinct server) as servers,
     count(distinct organization) as organizations
 from observations
-where kind = 'rows'
+-- A clock that is decades off says nothing about when the logs were written.
+where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'

@@ -53,13 +53,11 @@ impl Certificates {
         certificate
     }
 
-    /// The certificates met, as rows; those without a thumbprint tell nothing by themselves.
+    /// The certificates met, as rows.
     pub(crate) fn finish(&self, batch: i64) -> Result<Option<RecordBatch>, ArrowError> {
         let mut columns = CertificateColumns::new();
         for certificate in self.known.values() {
-            if certificate.thumbprint.is_some() {
-                columns.push(certificate);
-            }
+            columns.push(certificate);
         }
         if columns.len() == 0 {
             return Ok(None);

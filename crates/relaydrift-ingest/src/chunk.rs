@@ -1,7 +1,7 @@
 //! A few windows of log at a time: lines, rows, sessions, and one ordered row group of `events`.
 
 use arrow::array::RecordBatch;
-use relaydrift_parse::{Columns, Header, OpenSessions, Piece, Reject, Row, Visit, read};
+use relaydrift_parse::{Columns, Header, OpenSessions, Piece, Reject, Row, Text, Visit, read};
 
 use crate::carry::{Carried, Carry};
 use crate::emit::Emit;
@@ -27,7 +27,9 @@ pub(crate) struct Reading {
     pub(crate) line: u64,
     pub(crate) range: Range,
     /// A header that ended the reading; the bytes after it are pending.
-    pub(crate) failure: Option<String>,
+    pub(crate) bad_header: Option<String>,
+    /// The file could not be opened, or not be read to its end.
+    pub(crate) unreadable: Option<String>,
 }
 
 impl Reading {
@@ -40,7 +42,8 @@ impl Reading {
                 to_offset: source.from_offset,
                 ..Range::default()
             },
-            failure: None,
+            bad_header: None,
+            unreadable: None,
         }
     }
 
@@ -64,7 +67,7 @@ pub(crate) fn read_all(
     let mut rejects = RejectColumns::new();
     for window in loaded {
         let reading = &mut readings[window.source - first];
-        if reading.failure.is_some() {
+        if reading.bad_header.is_some() {
             reading.range.pending += window.bytes.len() as u64;
             continue;
         }
@@ -137,7 +140,7 @@ fn read_window<'a>(
     let end = window.offset + window.bytes.len() as u64;
     reading.range.to_offset = bad.as_ref().map_or(end, |bad| bad.offset);
     reading.range.pending += end - reading.range.to_offset;
-    reading.failure = bad.map(|bad| bad.to_string());
+    reading.bad_header = bad.map(|bad| bad.to_string());
 }
 
 /// A row that becomes one of `events`.
@@ -178,7 +181,7 @@ struct Visitor<'a, 'v, 's> {
     source: &'v Source,
     place: u32,
     open: OpenSessions<'a>,
-    hours: Vec<(&'a [u8], i64, HourRows)>,
+    hours: Vec<(Text<'a>, i64, HourRows)>,
     bytewise: Option<Bytewise>,
     events: &'v mut Vec<Event<'a>>,
     rejects: &'v mut RejectColumns,
@@ -220,9 +223,9 @@ impl<'a> Visitor<'a, '_, '_> {
     /// Rows of a connector in an hour; a piece has few of either, found from the latest on.
     fn count_hour(&mut self, row: &Row<'a>) {
         let time = row.record.time;
-        let connector = row.record.connector().bytes;
+        let connector = row.record.connector();
         let hour = time.div_euclid(HOUR) * HOUR;
-        let same = |known: &&mut (&'a [u8], i64, HourRows)| known.1 == hour && known.0 == connector;
+        let same = |known: &&mut (Text<'a>, i64, HourRows)| known.1 == hour && known.0 == connector;
         match self.hours.iter_mut().rev().find(same) {
             Some((_, _, rows)) => {
                 rows.first = rows.first.min(time);
@@ -250,9 +253,10 @@ impl<'a> Visitor<'a, '_, '_> {
         for (connector, hour, rows) in self.hours.drain(..) {
             self.first = Some(self.first.map_or(rows.first, |first| first.min(rows.first)));
             self.last = self.last.max(Some(rows.last));
+            let connector = connector.value();
             self.emit
                 .observations
-                .rows(self.place, connector, hour, &rows);
+                .rows(self.place, &connector, hour, &rows);
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
+use hashbrown::HashMap;
 use relaydrift_parse::certificate::Certificate;
 use relaydrift_parse::transaction::{Fate, Transaction};
 use relaydrift_parse::{Session, command, endpoint, peer};
@@ -45,7 +46,7 @@ pub(crate) struct Emit<'s> {
     sessions: SessionColumns,
     transactions: TransactionColumns,
     shown: Vec<Shown>,
-    domains: Vec<(Vec<u8>, Answers)>,
+    domains: HashMap<Vec<u8>, Answers>,
     /// Sessions taken in.
     pub(crate) count: u64,
 }
@@ -67,7 +68,7 @@ impl<'s> Emit<'s> {
             sessions: SessionColumns::new(),
             transactions: TransactionColumns::new(),
             shown: Vec::new(),
-            domains: Vec::new(),
+            domains: HashMap::new(),
             count: 0,
         }
     }
@@ -186,18 +187,10 @@ impl<'s> Emit<'s> {
                 let Some(domain) = command::domain(recipient.address) else {
                     continue;
                 };
-                let known = self
-                    .domains
-                    .iter()
-                    .position(|(known, _)| known.eq_ignore_ascii_case(domain));
-                let known = known.unwrap_or_else(|| {
-                    self.domains
-                        .push((domain.to_ascii_lowercase(), Answers::default()));
-                    self.domains.len() - 1
-                });
+                let answers = self.domains.entry(domain.to_ascii_lowercase()).or_default();
                 match recipient.fate {
-                    Fate::Accepted => self.domains[known].1.accept(recipient.time),
-                    Fate::Refused => self.domains[known].1.refuse(recipient.time),
+                    Fate::Accepted => answers.accept(recipient.time),
+                    Fate::Refused => answers.refuse(recipient.time),
                     Fate::Rejected | Fate::Unknown => {}
                 }
             }

@@ -6,7 +6,7 @@ use crate::columns::{
     Bytes, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns,
 };
 use crate::sessions::append_endpoint;
-use crate::{Place, Table};
+use crate::{Place, Source, Table};
 
 /// Bytes of a reject that are kept; its hash and length are of the whole.
 const KEPT: usize = 64 * 1024;
@@ -142,6 +142,22 @@ pub(crate) fn extra(row: &Row<'_>, columns: &Columns) -> Option<String> {
 }
 
 impl RejectColumns {
+    /// One row for the rejects of a file that are counted and not kept.
+    pub(crate) fn push_left_out(&mut self, count: u64, source: &Source) {
+        self.organization.append_value(&source.place.organization);
+        self.server.append_value(&source.place.server);
+        self.service.append_value(&source.place.service);
+        self.source_id.append_value(&source.source_id);
+        self.line.append_null();
+        self.byte_offset.append_null();
+        self.bytes.append_null();
+        self.reason
+            .append_value(format!("and {count} more lines that could not be read"));
+        self.raw.append_null();
+        self.hash.append_null();
+        self.end_row();
+    }
+
     pub(crate) fn push(&mut self, reject: &Reject<'_>, place: &Place, source_id: &str) {
         let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.organization.append_value(&place.organization);

@@ -121,6 +121,23 @@ pub(crate) fn range(path: &Path, from: u64, bytes: usize) -> io::Result<Vec<u8>>
     Ok(found)
 }
 
+/// Bytes of a log, decompressed; of a damaged archive, those that can be had.
+pub(crate) fn length(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    if !is_gzip(&mut file)? {
+        return Ok(file.metadata()?.len());
+    }
+    let mut input = MultiGzDecoder::new(io::BufReader::new(file));
+    let (mut buffer, mut length) = (vec![0; 1 << 16], 0);
+    loop {
+        match read_up_to(&mut input, &mut buffer) {
+            Ok(0) | Err(_) => return Ok(length),
+            Ok(read) => length += read as u64,
+        }
+    }
+}
+
+/// Fills the buffer as far as the input goes; an error counts only if nothing came before it.
 fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     while read < buffer.len() {
@@ -128,6 +145,7 @@ fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
             Ok(0) => break,
             Ok(count) => read += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) if read > 0 => break,
             Err(error) => return Err(error),
         }
     }

@@ -1,6 +1,8 @@
 //! The `sources` table: what was read of which file, byte by byte, and what of it is known already.
 
 use std::collections::HashMap;
+use std::io;
+use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
@@ -75,9 +77,41 @@ impl SourceColumns {
 /// The newest state of every log that was ever read.
 pub(crate) struct Ledger {
     /// By place and head: the range read last.
-    known: HashMap<(Place, u64, String), Known>,
+    known: HashMap<Key, Known>,
     /// Lengths of the heads on record, longest first.
     heads: Vec<u64>,
+    /// By place, name and `#Date`: the furthest offset read.
+    named: HashMap<(Place, String, String), u64>,
+}
+
+/// What the ledger says of a log at hand.
+pub(crate) enum State {
+    /// It has bytes that were not read yet.
+    New,
+    /// All of it was read.
+    Known,
+    /// It is shorter than what was read: an older copy, or one that is still being made.
+    Shorter,
+}
+
+/// Place, bytes of the head, their hash; and the file's name where the head is short, since headers
+/// alone may be alike.
+type Key = (Place, u64, String, String);
+
+fn key(place: Place, bytes: u64, hash: String, path: &Path) -> Key {
+    let short = bytes < HEAD as u64;
+    (
+        place,
+        bytes,
+        hash,
+        if short { name(path) } else { String::new() },
+    )
+}
+
+/// The name of a log, packed or not.
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
 }
 
 #[derive(Clone)]
@@ -118,7 +152,8 @@ impl Rows<'_> {
 
 impl Ledger {
     pub(crate) fn new(batches: &[RecordBatch]) -> Ledger {
-        let mut known: HashMap<(Place, u64, String), Known> = HashMap::new();
+        let mut known: HashMap<Key, Known> = HashMap::new();
+        let mut named = HashMap::new();
         for batch in batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
@@ -135,7 +170,14 @@ impl Ledger {
                     next_line: rows.int("from_line", row) + rows.int("lines", row),
                     tail_hash: rows.text("tail_hash", row),
                 };
-                let key = (place, rows.int("head_bytes", row), hash);
+                let path = rows.text("path", row).unwrap_or_default();
+                if let Some(date) = rows.text("log_date", row) {
+                    let to = named
+                        .entry((place.clone(), name(Path::new(&path)), date))
+                        .or_insert(0);
+                    *to = state.to_offset.max(*to);
+                }
+                let key = key(place, rows.int("head_bytes", row), hash, Path::new(&path));
                 let newer = known
                     .get(&key)
                     .is_none_or(|old| old.to_offset <= state.to_offset);
@@ -144,44 +186,69 @@ impl Ledger {
                 }
             }
         }
-        let mut heads: Vec<u64> = known.keys().map(|(_, bytes, _)| *bytes).collect();
+        let mut heads: Vec<u64> = known.keys().map(|(_, bytes, ..)| *bytes).collect();
         heads.sort_unstable_by(|a, b| b.cmp(a));
         heads.dedup();
-        Ledger { known, heads }
+        Ledger {
+            known,
+            heads,
+            named,
+        }
     }
 
-    /// Moves a source to the first byte that was not read yet; false if there is none.
-    pub(crate) fn advance(&self, source: &mut Source) -> bool {
-        let Ok(head) = file::head(&source.path, HEAD) else {
-            return true;
-        };
-        let found = self
+    /// What a log is whose start matches none: too short to tell, or another.
+    fn by_name(&self, source: &Source, bytes: u64) -> State {
+        let date = source.first_header.date.clone().unwrap_or_default();
+        let known = self
+            .named
+            .get(&(source.place.clone(), name(&source.path), date));
+        let shorter = bytes < HEAD as u64 && known.is_some_and(|to| bytes < *to);
+        if shorter { State::Shorter } else { State::New }
+    }
+
+    /// Moves a source to the first byte that was not read yet.
+    ///
+    /// # Errors
+    /// If the log cannot be read; what of it is new is not known then.
+    pub(crate) fn advance(&self, source: &mut Source) -> io::Result<State> {
+        let head = file::head(&source.path, HEAD)?;
+        let heads = self
             .heads
             .iter()
-            .filter(|bytes| **bytes <= head.len() as u64)
-            .find_map(|bytes| {
-                let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
-                self.known.get(&(source.place.clone(), *bytes, hash))
-            });
-        let Some(state) = found else { return true };
+            .filter(|bytes| **bytes <= head.len() as u64);
+        let found = heads.map(|bytes| {
+            let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
+            self.known
+                .get(&key(source.place.clone(), *bytes, hash, &source.path))
+        });
+        let Some(state) = found.flatten().next() else {
+            return Ok(self.by_name(source, head.len() as u64));
+        };
         let from = state.to_offset.saturating_sub(HEAD as u64);
-        let tail = file::range(&source.path, from, (state.to_offset - from) as usize + PEEK);
-        let Ok(tail) = tail else { return true };
         let had = (state.to_offset - from) as usize;
-        let same = tail.len() >= had
-            && state
-                .tail_hash
-                .as_ref()
-                .is_none_or(|hash| blake3::hash(&tail[..had]).to_hex().as_str() == hash.as_str());
+        let tail = file::range(&source.path, from, had + PEEK)?;
+        if tail.len() < had {
+            // The same start: a log of another hour has another header.
+            return Ok(State::Shorter);
+        }
+        let hash = blake3::hash(&tail[..had]).to_hex();
+        let same = state
+            .tail_hash
+            .as_ref()
+            .is_none_or(|known| known == hash.as_str());
         if !same {
-            // Cut short or rewritten since: another log in the same place.
-            return true;
+            // Rewritten since: another log in the same place.
+            return Ok(State::New);
         }
         source.source_id.clone_from(&state.source_id);
         source.from_offset = state.to_offset;
         source.from_line = state.next_line;
+        if source.from_offset > 0 {
+            source.header = source.first_header.clone();
+        }
         let new = &tail[had..];
-        new.len() == PEEK || new.contains(&b'\n')
+        let more = new.len() == PEEK || new.contains(&b'\n');
+        Ok(if more { State::New } else { State::Known })
     }
 }
 

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::carry::{Carried, Carry, OpenColumns, PATIENCE, open_rows};
 use crate::chunk::{self, Loaded, Reading};
 use crate::emit::Emit;
+use crate::events::RejectColumns;
 use crate::ledger::{SourceColumns, log_times};
 use crate::{Error, Keep, Place, Progress, Sink, Skipped, Source, Summary, Table, TaskSink, file};
 
@@ -219,7 +220,7 @@ impl Shared<'_> {
             let mut windows = match self.open(at) {
                 Ok(windows) => windows,
                 Err(error) => {
-                    readings[at - range.start].failure = Some(error.to_string());
+                    readings[at - range.start].unreadable = Some(error.to_string());
                     continue;
                 }
             };
@@ -241,7 +242,7 @@ impl Shared<'_> {
             let reading = &mut readings[at - range.start];
             reading.range.pending += pending;
             if let Err(error) = result {
-                reading.failure = Some(format!("{error}; its whole lines so far were read"));
+                reading.unreadable = Some(format!("{error}; its whole lines so far were read"));
             }
         }
         let state = (range.start, readings.as_mut_slice());
@@ -289,10 +290,12 @@ impl Shared<'_> {
         writer: &mut dyn TaskSink,
     ) -> Result<(), Error> {
         let mut ledger = SourceColumns::new();
+        let mut rejects = RejectColumns::new();
         let now = now();
         for (source, mut reading) in sources.iter().zip(readings) {
             let left_out = reading.rejects_left_out();
             if left_out > 0 {
+                rejects.push_left_out(left_out, source);
                 let notice = format!("{left_out} more rejects were counted, not kept");
                 done.summary
                     .notices
@@ -312,7 +315,10 @@ impl Shared<'_> {
                     .notices
                     .push(format!("{}: {notice}", path.display()));
             }
-            if let Some(reason) = reading.failure {
+            let failed = reading.bad_header.or(reading.unreadable);
+            // Nothing was read of it: there is nothing to remember.
+            let untouched = failed.is_some() && reading.range.to_offset == source.from_offset;
+            if let Some(reason) = failed {
                 done.summary.failed.push(Skipped {
                     path,
                     reason,
@@ -336,7 +342,13 @@ impl Shared<'_> {
                 *latest = (*latest).max(last);
             }
             done.summary.count(range);
-            ledger.push(source, range, now);
+            if !untouched {
+                ledger.push(source, range, now);
+            }
+        }
+        if rejects.len() > 0 {
+            let batch = rejects.finish(self.batch)?;
+            writer.take(Table::Rejects, batch).map_err(Error::Sink)?;
         }
         if ledger.len() == 0 {
             return Ok(());

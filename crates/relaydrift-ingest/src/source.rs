@@ -8,7 +8,10 @@ use globset::GlobBuilder;
 use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Visit};
 use walkdir::WalkDir;
 
-use crate::{Error, Naming, Place, file, ledger::Ledger};
+use crate::{
+    Error, Naming, Place, file,
+    ledger::{Ledger, State},
+};
 
 /// Bytes at the start of a log by which it is known again.
 pub(crate) const HEAD: usize = 4096;
@@ -46,6 +49,8 @@ pub struct Source {
     pub head_bytes: u64,
     /// What the lines at its start say.
     pub header: Header,
+    /// The header lines of the start, for a log that is read on from a later offset.
+    pub(crate) first_header: Header,
     pub(crate) order: (u64, u64),
 }
 
@@ -65,12 +70,23 @@ pub struct Skipped {
 /// A file is judged by its content, not by its name. Symbolic links inside folders are not followed.
 ///
 /// # Errors
-/// If a path does not exist or a glob matches nothing.
+/// If the only path given does not exist, or a glob is none; of several, a missing one is left out with an error.
 pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
     let mut files = BTreeSet::new();
     let mut plan = Plan::default();
     for path in paths {
-        list(path, &mut files, &mut plan.skipped)?;
+        match list(path, &mut files, &mut plan.skipped) {
+            // One server that cannot be reached does not hide the others.
+            Err(Error::NotFound(_)) if paths.len() > 1 => {
+                let reason = "no such file or folder".to_owned();
+                plan.skipped.push(Skipped {
+                    path: path.clone(),
+                    reason,
+                    error: true,
+                });
+            }
+            result => result?,
+        }
     }
     for path in files {
         match Source::open(&path, naming) {
@@ -99,7 +115,32 @@ impl Plan {
     /// Leaves only what the ledger (rows of `sources`) does not hold yet.
     pub fn resume(mut self, ledger: &[arrow::array::RecordBatch]) -> Plan {
         let ledger = Ledger::new(ledger);
-        self.sources.retain_mut(|source| ledger.advance(source));
+        let skipped = &mut self.skipped;
+        self.sources
+            .retain_mut(|source| match ledger.advance(source) {
+                Ok(State::New) => true,
+                Ok(State::Known) => false,
+                Ok(State::Shorter) => {
+                    let reason =
+                        "shorter than what was taken in of it before: nothing new".to_owned();
+                    skipped.push(Skipped {
+                        path: source.path.clone(),
+                        reason,
+                        error: false,
+                    });
+                    false
+                }
+                Err(error) => {
+                    // Read from its start it would be taken in twice.
+                    let (path, reason) = (source.path.clone(), error.to_string());
+                    skipped.push(Skipped {
+                        path,
+                        reason,
+                        error: true,
+                    });
+                    false
+                }
+            });
         self
     }
 
@@ -113,7 +154,7 @@ impl Plan {
                 first.insert(key, at);
                 continue;
             };
-            let (longer, shorter) = if source.size > self.sources[*before].size {
+            let (longer, shorter) = if length(source) > length(&self.sources[*before]) {
                 (at, *before)
             } else {
                 (*before, at)
@@ -140,21 +181,16 @@ impl Plan {
     }
 }
 
+/// Bytes of a log, unpacked; asked only of logs that start alike.
+fn length(source: &Source) -> u64 {
+    file::length(&source.path).unwrap_or(source.size)
+}
+
 /// True if the shorter log ends like the same bytes of the longer one.
 fn is_start_of(shorter: &Source, longer: &Source) -> bool {
-    let gzipped = |source: &Source| {
-        source
-            .path
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("gz"))
-    };
-    if gzipped(shorter) || gzipped(longer) {
-        // Their sizes tell nothing without unpacking them; the first 4 KiB are the same.
-        return true;
-    }
-    let from = shorter.size.saturating_sub(HEAD as u64);
-    let bytes = (shorter.size - from) as usize;
-    let end = |source: &Source| file::range(&source.path, from, bytes).ok();
+    let to = length(shorter);
+    let from = to.saturating_sub(HEAD as u64);
+    let end = |source: &Source| file::range(&source.path, from, (to - from) as usize).ok();
     end(shorter) == end(longer)
 }
 
@@ -188,6 +224,7 @@ impl Source {
             from_line: 1,
             head_hash: blake3::hash(&head).to_hex().to_string(),
             head_bytes: head.len() as u64,
+            first_header: header.clone(),
             header: Header {
                 columns: Columns::default(),
                 ..header
@@ -347,18 +384,20 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>
                 files.insert(entry.into_path());
             }
             Ok(_) => {}
-            Err(error) => {
-                let path = error.path().unwrap_or(folder).to_owned();
-                let reason = error
-                    .io_error()
-                    .map_or_else(|| error.to_string(), |io| io.to_string());
-                skipped.push(Skipped {
-                    path,
-                    reason,
-                    error: true,
-                });
-            }
+            Err(error) => skipped.push(unwalkable(folder, &error)),
         }
+    }
+}
+
+fn unwalkable(folder: &Path, error: &walkdir::Error) -> Skipped {
+    let path = error.path().unwrap_or(folder).to_owned();
+    let reason = error
+        .io_error()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    Skipped {
+        path,
+        reason,
+        error: true,
     }
 }
 
@@ -390,7 +429,14 @@ fn list_glob(
         })?
         .compile_matcher();
     let mut found = false;
-    for entry in WalkDir::new(base).into_iter().flatten() {
+    for entry in WalkDir::new(base) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                skipped.push(unwalkable(base, &error));
+                continue;
+            }
+        };
         let path = entry.path();
         if glob.is_match(path.strip_prefix("./").unwrap_or(path)) || glob.is_match(path) {
             found = true;

@@ -1,7 +1,7 @@
 //! Rows of `transactions`.
 
 use relaydrift_parse::transaction::{Fate, Transaction};
-use relaydrift_parse::{Session, Text, command, reply};
+use relaydrift_parse::{Session, Text, command, reply, text::lossless};
 
 use crate::columns::{
     Bool, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns,
@@ -51,10 +51,10 @@ impl TransactionColumns {
             .append_value(i32::try_from(ordinal + 1).unwrap_or(i32::MAX));
         self.peer_kind.append_option(peer_kind(session));
         append(&mut self.record_id, transaction.record_id);
-        append(&mut self.message_id, transaction.message_id);
+        append_text(&mut self.message_id, undoubled(transaction.message_id));
         // The null sender is a value; a transaction always has one.
         self.sender
-            .append_value(relaydrift_parse::text::lossless(transaction.sender));
+            .append_value(lossless(&undoubled(transaction.sender).value()));
         append(
             &mut self.sender_domain,
             command::domain(transaction.sender).unwrap_or_default(),
@@ -69,7 +69,8 @@ impl TransactionColumns {
         };
         append_list(&mut self.accepted_domains, &of(Fate::Accepted));
         append_list(&mut self.refused_domains, &of(Fate::Refused));
-        self.size_bytes.append_option(transaction.size.map(int));
+        self.size_bytes
+            .append_option(transaction.size.or(transaction.chunked).map(int));
         self.outcome.append_value(outcome(transaction, &answers));
         self.push_answer(transaction, &source_id);
         self.duration_ms
@@ -103,6 +104,15 @@ impl TransactionColumns {
             .answer
             .map(|answer| i64::try_from(answer.origin.line).unwrap_or(i64::MAX));
         self.reply_line.append_option(line);
+    }
+}
+
+/// A part of a field: quotes that the field's quoting doubled are single ones. (A field that is not quoted
+/// holds no doubled quotes, as Exchange quotes each field that has a quote.)
+fn undoubled(bytes: &[u8]) -> Text<'_> {
+    Text {
+        bytes,
+        escaped: true,
     }
 }
 

@@ -76,8 +76,10 @@ pub struct Transaction<'a> {
     pub origin: Origin,
     /// Address in MAIL, without angle brackets; empty for the null sender.
     pub sender: &'a [u8],
-    /// SIZE given in MAIL, else the sum of BDAT.
+    /// SIZE given in MAIL.
     pub size: Option<u64>,
+    /// Sum of the BDAT sizes.
+    pub chunked: Option<u64>,
     /// Its recipients are `recipients[first..first + count]` of the session's [`Mail`].
     pub first: usize,
     /// See `first`.
@@ -147,8 +149,8 @@ impl<'a> Mail<'a> {
             }
             (Command::Data, Some(current)) => Pending::Data(current),
             (Command::Bdat { size, last }, Some(current)) => {
-                let sum = &mut self.transactions[current].size;
-                *sum = Some(sum.unwrap_or(0).max(size));
+                let chunked = &mut self.transactions[current].chunked;
+                *chunked = Some(chunked.unwrap_or(0).saturating_add(size));
                 if last {
                     Pending::End(current)
                 } else {

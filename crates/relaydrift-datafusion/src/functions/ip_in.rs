@@ -59,5 +59,6 @@ fn bounds(text: &str) -> Option<(IpAddr, IpAddr)> {
         return Some((network.network(), network.broadcast()));
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+    let (first, last): (IpAddr, IpAddr) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first.is_ipv4() == last.is_ipv4() && first <= last).then_some((first, last))
 }
