@@ -138,10 +138,9 @@ fn gaps(page: &mut Page, report: &Report) {
             2,
             2,
             &format!(
-                "no logs for single hours ({} in all, none longer than {LONG_GAP}) of {}",
-                thousands(short_hours),
-                count(short, "server or service")
-                    .replace("server or services", "servers or services")
+                "no logs for {} (never {LONG_GAP} in a row) of {}",
+                count(short_hours, "hour"),
+                count(short, "service")
             ),
         );
     }
