@@ -6,10 +6,12 @@
 
 mod advice;
 mod ask;
+mod changed;
 mod facts;
 mod page;
 mod powershell;
 mod present;
+mod read;
 mod report;
 #[cfg(test)]
 mod tests;

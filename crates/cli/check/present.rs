@@ -43,6 +43,31 @@ pub fn write(page: &mut Page, cloud: &Cloud) {
             &format!("... and {hidden} more rows; those refused or changed are above"),
         );
     }
+    pools(page, cloud);
+}
+
+/// Servers that come from more addresses than the table has room for.
+fn pools(page: &mut Page, cloud: &Cloud) {
+    let mut servers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for shown in cloud
+        .presented
+        .iter()
+        .filter(|shown| shown.kind == "egress")
+    {
+        let address = visible(&shown.value).into_owned();
+        servers.entry(&shown.server).or_default().push(address);
+    }
+    let mut pools: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for (server, mut addresses) in servers {
+        if addresses.len() > 2 {
+            addresses.sort();
+            pools.entry(addresses).or_default().push(server);
+        }
+    }
+    for (addresses, servers) in pools {
+        let text = format!("{} by turns: {}", named(&servers), listed(&addresses, 24));
+        page.wrapped(4, 2, &text);
+    }
 }
 
 /// Writes every certificate that is presented now, once.
@@ -101,8 +126,14 @@ fn grouped(cloud: &Cloud) -> Vec<Vec<String>> {
                 .collect::<Vec<_>>()
         };
         let (certificates, addresses) = (of("certificate"), of("egress"));
-        let refused = shown.iter().map(|shown| shown.refused).max().unwrap_or(0);
-        let last = shown.iter().filter_map(|shown| shown.last_refused).max();
+        // Of certificate and address, the one that came last tells what is refused now.
+        let newest = [&certificates, &addresses]
+            .into_iter()
+            .filter(|shown| !shown.is_empty())
+            .min_by_key(|shown| shown.iter().map(|shown| shown.refused).sum::<i64>());
+        let newest = newest.map_or(&[][..], Vec::as_slice);
+        let refused = newest.iter().map(|shown| shown.refused).sum::<i64>();
+        let last = newest.iter().filter_map(|shown| shown.last_refused).max();
         let changed = shown.iter().any(|shown| !shown.from_start);
         let cells = vec![
             several(&certificates, certificate, "not seen"),

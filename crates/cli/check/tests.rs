@@ -246,6 +246,24 @@ fn a_healthy_fleet_fits_a_screen() {
 }
 
 #[test]
+fn a_pool_is_shown_whole_and_an_old_refusal_is_not_held_against_a_new_certificate() {
+    let mut cloud = broken();
+    for address in ["203.0.113.13", "203.0.113.14"] {
+        cloud
+            .presented
+            .push(presented("EX01", "egress", address, 0));
+    }
+    cloud.presented[2] = presented("EX03", "certificate", OLD, 0);
+    let text = shown(&report(vec![cloud]));
+    let pool = "EX01 by turns: 203.0.113.10, 203.0.113.13 and 203.0.113.14";
+    assert!(text.contains(pool), "{text}");
+    let row = text
+        .lines()
+        .find(|line| line.starts_with("    EX03    A1A1A1A1"));
+    assert!(row.is_some_and(|row| row.ends_with("none")), "{text}");
+}
+
+#[test]
 fn the_sentence_follows_the_state() {
     assert_eq!(sentence(&[], None).0, State::NoCloudConnector);
     let mut cloud = broken();

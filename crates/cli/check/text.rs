@@ -1,19 +1,13 @@
 //! The report for eyes: the verdict, then each cloud connector, then the rest in few lines.
 
-use std::collections::BTreeMap;
-
 use super::page::{Page, Tone};
-use super::present;
-use super::report::{Change, Cloud, Connector, Gap, Refused, Report, State};
-use super::verdict::{count, listed};
+use super::report::{Cloud, Connector, Refused, Report, State};
+use super::verdict::count;
+use super::{changed, present, read};
 use crate::escape::visible;
-use crate::output::{shorten, thousands};
+use crate::output::shorten;
 
-/// Changes without effect that are listed; the rest is counted.
-const QUIET_CHANGES: usize = 8;
-/// Hours without a log that are worth a line: quiet nights are shorter or known.
-const LONG_GAP: i64 = 12;
-/// Answers, gaps and files that are listed.
+/// Answers that are listed.
 const LISTED: usize = 5;
 
 /// Writes the whole report.
@@ -37,7 +31,7 @@ pub fn write(page: &mut Page, report: &Report) {
     }
     present::certificates(page, &report.connectors, report.extent.last_row);
     others(page, report);
-    input(page, report);
+    read::write(page, report);
 }
 
 fn connector(page: &mut Page, cloud: &Cloud) {
@@ -56,7 +50,7 @@ fn connector(page: &mut Page, cloud: &Cloud) {
     present::write(page, cloud);
     if !cloud.changes.is_empty() {
         page.gap();
-        changes(page, &cloud.changes);
+        changed::write(page, &cloud.changes);
     }
     if !cloud.refused.is_empty() {
         page.gap();
@@ -80,150 +74,6 @@ fn role(role: &str) -> String {
         "cloud_relay" => "cloud_relay: mail to the world through Exchange Online".into(),
         other => visible(other).into_owned(),
     }
-}
-
-fn changes(page: &mut Page, changes: &[Change]) {
-    page.heading(2, "What changed");
-    let (quiet, loud): (Vec<&Change>, Vec<&Change>) = changes
-        .iter()
-        .partition(|change| !change.breaking && change.severity == "info");
-    for change in loud {
-        let severity = match (change.breaking, change.is_open()) {
-            (true, true) => page.tone(Tone::Bad, &format!("{}, breaks mail", change.severity)),
-            (true, false) => page.tone(Tone::Warn, &format!("{}, broke mail", change.severity)),
-            (false, _) => page.tone(Tone::Warn, &change.severity),
-        };
-        let what = title(change);
-        page.line(
-            4,
-            &format!(
-                "{}  {}  {what}  {severity}",
-                change.found_at.second(),
-                visible(&change.server)
-            ),
-        );
-        page.line(
-            6,
-            &format!(
-                "before  {}",
-                value(change.before.as_deref(), change.before_subject.as_deref())
-            ),
-        );
-        page.line(
-            6,
-            &format!(
-                "after   {}",
-                value(Some(&change.after), change.after_subject.as_deref())
-            ),
-        );
-        page.wrapped(6, 2, &difference(change));
-        if let Some(effect) = effect(change) {
-            page.wrapped(6, 2, &effect);
-        }
-        if let Some(place) = place(change.path.as_deref(), change.line) {
-            page.line(6, &format!("first seen {place}"));
-        }
-    }
-    for change in quiet.iter().take(QUIET_CHANGES) {
-        let detail = visible(&change.detail);
-        let place = place(change.path.as_deref(), change.line).unwrap_or_default();
-        let values = format!(
-            "{} -> {}",
-            short(change.before.as_deref()),
-            short(Some(&change.after))
-        );
-        let head = format!(
-            "{}  {}  {}",
-            change.found_at.second(),
-            visible(&change.server),
-            title(change)
-        );
-        page.wrapped(4, 2, &format!("{head}  {values}: {detail}"));
-        page.line(6, &place);
-    }
-    if quiet.len() > QUIET_CHANGES {
-        let more = quiet.len() - QUIET_CHANGES;
-        page.line(
-            4,
-            &format!("... and {more} more without effect; relaydrift drift --logs PATH lists all"),
-        );
-    }
-}
-
-/// `certificate renamed`, `address moved`
-fn title(change: &Change) -> String {
-    let kind = if change.kind == "certificate" {
-        "certificate"
-    } else {
-        "address"
-    };
-    format!("{kind} {}", change.class)
-}
-
-fn value(value: Option<&str>, subject: Option<&str>) -> String {
-    let value = value.map_or("unknown".into(), visible);
-    match subject {
-        Some(subject) => format!("{value}  {}", visible(subject)),
-        None => value.into_owned(),
-    }
-}
-
-fn short(value: Option<&str>) -> String {
-    let value = value.map_or("unknown".into(), |value| visible(value).into_owned());
-    if value.len() == 40 && value.is_ascii() {
-        value[..8].to_string()
-    } else {
-        value
-    }
-}
-
-/// What is different: the names, where before and after already say the rest.
-fn difference(change: &Change) -> String {
-    let names = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
-    let (before, after) = (names(&change.before_names), names(&change.after_names));
-    let missing = |from: &[String], other: &[String]| -> Vec<String> {
-        let missing = from
-            .iter()
-            .filter(|n| !other.iter().any(|o| o.eq_ignore_ascii_case(n)));
-        missing.map(|name| visible(name).into_owned()).collect()
-    };
-    let (gone, new) = (missing(&before, &after), missing(&after, &before));
-    match change.class.as_str() {
-        "renamed" if !gone.is_empty() && !new.is_empty() => {
-            format!(
-                "names gone: {}; names new: {}",
-                listed(&gone, 6),
-                listed(&new, 6)
-            )
-        }
-        _ => visible(&change.detail).into_owned(),
-    }
-}
-
-/// What the change did to mail, in a sentence.
-fn effect(change: &Change) -> Option<String> {
-    if !change.breaking {
-        return (change.refused_after > 0).then(|| {
-            format!(
-                "{} refused afterwards, but not for it: mail was relayed first",
-                count(change.refused_after, "recipient")
-            )
-        });
-    }
-    let mut text = format!("{} refused", count(change.refused_after, "recipient"));
-    if let (Some(first), Some(last)) = (change.first_refused, change.last_refused) {
-        text += &format!(", first {}, last {}", first.second(), last.second());
-    }
-    text += &match change.last_good {
-        Some(time) => format!("; last good {}", time.second()),
-        None => "; never relayed before in these logs".into(),
-    };
-    if let Some(time) = change.relayed_again {
-        text += &format!("; relayed again {}", time.second());
-    } else if change.replaced {
-        text += "; a later change took its place";
-    }
-    Some(text)
 }
 
 fn refused(page: &mut Page, refused: &[Refused]) {
@@ -276,7 +126,8 @@ fn refused(page: &mut Page, refused: &[Refused]) {
     }
 }
 
-fn place(path: Option<&str>, line: Option<i64>) -> Option<String> {
+/// `path:line`
+pub fn place(path: Option<&str>, line: Option<i64>) -> Option<String> {
     match (path, line) {
         (Some(path), Some(line)) => Some(format!("{}:{line}", visible(path))),
         (Some(path), None) => Some(visible(path).into_owned()),
@@ -302,136 +153,4 @@ fn others(page: &mut Page, report: &Report) {
         2,
         &report.other_connectors.iter().map(row).collect::<Vec<_>>(),
     );
-}
-
-fn input(page: &mut Page, report: &Report) {
-    let extent = &report.extent;
-    page.gap();
-    page.heading(0, "Logs read");
-    let range = match (extent.first_row, extent.last_row) {
-        (Some(first), Some(last)) => format!(", {} to {} UTC", first.minute(), last.minute()),
-        _ => String::new(),
-    };
-    page.wrapped(
-        2,
-        2,
-        &format!(
-            "{} of {}, {}{range}",
-            count(extent.files as i64, "file"),
-            count(extent.servers, "server"),
-            count(extent.rows.unwrap_or(0), "row")
-        ),
-    );
-    gaps(page, report);
-    for rejects in report.rejects.iter().take(LISTED) {
-        let place = place(rejects.path.as_deref(), rejects.line).unwrap_or_default();
-        page.wrapped(
-            2,
-            2,
-            &format!(
-                "{} unreadable: {} (first {place})",
-                count(rejects.lines, "line"),
-                visible(&rejects.reason)
-            ),
-        );
-    }
-    if report.rejects.len() > LISTED {
-        page.line(
-            2,
-            &format!("... and {} more reasons", report.rejects.len() - LISTED),
-        );
-    }
-    if report.pending_bytes > 0 {
-        let bytes = thousands(report.pending_bytes as i64);
-        page.line(
-            2,
-            &format!("{bytes} bytes of last lines still without a line end: not read"),
-        );
-    }
-    let (errors, foreign): (Vec<_>, Vec<_>) = report.skipped.iter().partition(|file| file.error);
-    for file in errors {
-        let text = format!(
-            "CANNOT READ {}: {}",
-            visible(&file.path),
-            visible(&file.reason)
-        );
-        page.line(2, &page.tone(Tone::Bad, &text));
-    }
-    for file in foreign.iter().take(LISTED) {
-        page.line(
-            2,
-            &format!(
-                "left out {}: {}",
-                visible(&file.path),
-                visible(&file.reason)
-            ),
-        );
-    }
-    if foreign.len() > LISTED {
-        page.line(
-            2,
-            &format!("... and {} more files left out", foreign.len() - LISTED),
-        );
-    }
-    for notice in &report.notices {
-        page.wrapped(2, 2, &visible(notice));
-    }
-}
-
-/// A line per server that wrote nothing for hours on end; the hours of all others in one.
-fn gaps(page: &mut Page, report: &Report) {
-    let mut places: BTreeMap<(&str, &str), Vec<&Gap>> = BTreeMap::new();
-    for gap in &report.gaps {
-        places
-            .entry((&gap.server, &gap.service))
-            .or_default()
-            .push(gap);
-    }
-    let hours = |gaps: &[&Gap]| gaps.iter().map(|gap| gap.hours).sum::<i64>();
-    let mut long = Vec::new();
-    let (mut short, mut short_hours) = (0, 0);
-    for ((server, service), gaps) in places {
-        match gaps.iter().max_by_key(|gap| gap.hours) {
-            Some(longest) if longest.hours >= LONG_GAP => {
-                long.push((hours(&gaps), server, service, *longest));
-            }
-            _ => {
-                short += 1;
-                short_hours += hours(&gaps);
-            }
-        }
-    }
-    long.sort_by_key(|(hours, ..)| -hours);
-    for (hours, server, service, longest) in long.iter().take(LISTED) {
-        page.wrapped(
-            2,
-            2,
-            &format!(
-                "no logs of {} ({}) for {}, longest {} to {}: no mail, logging off, or files missing?",
-                visible(server),
-                visible(service),
-                count(*hours, "hour"),
-                longest.first_hour.minute(),
-                longest.last_hour.minute(),
-            ),
-        );
-    }
-    if long.len() > LISTED {
-        page.line(
-            2,
-            &format!("... and hours without logs of {} more", long.len() - LISTED),
-        );
-    }
-    if short > 0 {
-        page.wrapped(
-            2,
-            2,
-            &format!(
-                "no logs for single hours ({} in all, none longer than {LONG_GAP}) of {}",
-                thousands(short_hours),
-                count(short, "server or service")
-                    .replace("server or services", "servers or services")
-            ),
-        );
-    }
 }
