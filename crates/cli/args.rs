@@ -126,8 +126,8 @@ pub struct NamingArgs {
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false, id = "place")]
 pub struct PlaceArgs {
-    /// A lake that `relaydrift ingest` wrote: a folder or a URL
-    #[arg(long, value_name = "URL")]
+    /// A lake that `relaydrift ingest` wrote: a folder
+    #[arg(long, value_name = "DIR")]
     pub lake: Option<String>,
     /// Raw logs: a file, folder or glob, .gz too; may be repeated
     #[arg(long, value_name = "PATH", num_args = 1)]

@@ -234,7 +234,7 @@ fn parquet(
     Ok(DataSourceExec::from_data_source(config))
 }
 
-/// The part of the lake's URL under which DataFusion knows its store: `file:///`, `s3://bucket/`.
+/// The part of the lake's URL under which DataFusion knows its store: `file:///`.
 pub(crate) fn store_url(lake: &Lake) -> Result<ObjectStoreUrl> {
     let root = lake.root_url();
     let (scheme, host) = (root.scheme(), root.host_str().unwrap_or_default());
