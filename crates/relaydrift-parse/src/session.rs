@@ -132,6 +132,7 @@ pub struct Session<'a> {
     pub mail: Mail<'a>,
     expected: i64,
     heading: Option<Heading>,
+    refusing: Option<Text<'a>>,
 }
 
 /// Where a row stands.
@@ -369,8 +370,15 @@ impl<'a> Session<'a> {
             self.capabilities(data.bytes);
         }
         if parsed.more {
+            // Of several lines the first that refuses tells why; the last may be a bare code.
+            if self.refusing.is_none() && reply::is_attribution_refusal(&parsed) {
+                self.refusing = Some(data);
+            }
             return;
         }
+        let told = self.refusing.take().filter(|_| parsed.code >= 400);
+        let data = told.unwrap_or(data);
+        let parsed = reply::parse(data.bytes).unwrap_or(parsed);
         if self.mail.reply(&parsed, data, origin, time) == Some(Pending::StartTls) {
             self.starttls_code = Some(parsed.code);
         }
@@ -420,5 +428,134 @@ impl<'a> Answer<'a> {
             time,
             origin,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Columns, Record, transaction::Fate};
+
+    /// Folds rows given as `event,data,context`, or with a sequence number of their own before it.
+    fn fold(rows: &[&str]) -> Session<'static> {
+        let mut session = Session::default();
+        for (sequence, row) in rows.iter().enumerate() {
+            let line = format!(
+                "2026-10-05T10:00:{sequence:02}.000Z,To cloud,08DF1F4EEFBDC000,{sequence},10.0.0.1:99,192.0.2.1:25,{row}"
+            );
+            let record = Record::parse(line.leak().as_bytes(), &Columns::default()).unwrap();
+            session.push(
+                &Row {
+                    record,
+                    number: sequence as u64 + 1,
+                    offset: 0,
+                },
+                0,
+            );
+        }
+        session
+    }
+
+    fn fates(session: &Session<'_>) -> Vec<Fate> {
+        session
+            .mail
+            .recipients
+            .iter()
+            .map(|recipient| recipient.fate)
+            .collect()
+    }
+
+    const EOP: [&str; 5] = [
+        "+,,",
+        "<,220 x.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready,",
+        ">,EHLO mx.example.com,",
+        "<,250-x.mail.protection.outlook.com Hello [203.0.113.7],",
+        "<,250 STARTTLS,",
+    ];
+
+    fn after_ehlo(rows: &[&str]) -> Session<'static> {
+        fold(&[&EOP[..], rows].concat())
+    }
+
+    #[test]
+    fn replies_are_paired_first_in_first_out() {
+        let session = after_ehlo(&[
+            ">,MAIL FROM:<a@example.com>,",
+            ">,RCPT TO:<b@example.org>,",
+            ">,RCPT TO:<c@example.net>,",
+            ">,DATA,",
+            "<,250 2.1.0 Sender OK,",
+            "<,550 5.7.64 TenantAttribution; Relay Access Denied [x],",
+            "<,250 2.1.5 Recipient OK,",
+            "<,354 Start mail input,",
+            "<,250 2.6.0 Queued mail for delivery,",
+        ]);
+        assert_eq!(fates(&session), [Fate::Refused, Fate::Accepted]);
+        assert_eq!(session.mail.transactions[0].delivered, Some(true));
+        assert!(session.is_cloud());
+    }
+
+    #[test]
+    fn later_503_replies_refuse_nobody() {
+        let session = after_ehlo(&[
+            ">,MAIL FROM:<a@example.com>,",
+            ">,RCPT TO:<b@example.org>,",
+            ">,DATA,",
+            "<,550 5.7.64 TenantAttribution; Relay Access Denied,",
+            "<,503 5.5.2 Need mail command,",
+            "<,503 5.5.2 Need rcpt command,",
+        ]);
+        assert_eq!(fates(&session), [Fate::Rejected]);
+        assert_eq!(session.mail.transactions[0].sender_refused, 1);
+    }
+
+    #[test]
+    fn a_refusal_of_the_message_refuses_all_it_was_for() {
+        let session = after_ehlo(&[
+            ">,MAIL FROM:<a@example.com>,",
+            "<,250 2.1.0 Sender OK,",
+            ">,RCPT TO:<b@example.org>,",
+            "<,250 2.1.5 Recipient OK,",
+            ">,BDAT 100,",
+            "<,250 2.6.0 CHUNK received OK,",
+            ">,BDAT 50 LAST,",
+            "<,550-5.7.64 TenantAttribution; Relay Access Denied,",
+            "<,550 see the documentation,",
+        ]);
+        assert_eq!(fates(&session), [Fate::Refused]);
+        assert_eq!(session.mail.transactions[0].chunked, Some(150));
+    }
+
+    #[test]
+    fn a_cached_connection_inherits_the_handshake() {
+        let mut rows = EOP.to_vec();
+        rows.extend([
+            "*,,Sending certificate",
+            "*,AB,Certificate thumbprint",
+            ">,MAIL FROM:<>,",
+        ]);
+        let session = fold(&rows);
+        assert!(
+            session.segments[session.mail.transactions[0].segment]
+                .sent
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn attribute_rows_belong_to_the_last_heading() {
+        let session = fold(&[
+            "*,,Sending certificate",
+            "*,AA,Certificate thumbprint",
+            "*,,Remote certificate",
+            "*,BB,Certificate thumbprint",
+            "*,,Received certificate",
+            "*,CC,Certificate thumbprint",
+            "*,,SmartHost certificate",
+            "*,DD,Certificate thumbprint",
+        ]);
+        let print = |text: Option<CertificateText<'static>>| text.unwrap().rows[3].unwrap().bytes;
+        assert_eq!(print(session.segment().sent), b"AA");
+        assert_eq!(print(session.segment().received), b"BB");
     }
 }
