@@ -122,4 +122,14 @@ fn drift_filters_findings_and_not_input() {
     assert_eq!(found.len(), want.len());
     // What came before the change is still known, though only this server was asked for.
     assert!(found.iter().all(|finding| finding["before"].is_string()));
+
+    // A name that is not there is an error and no all-clear.
+    for option in ["--server", "--connector"] {
+        let output = run_for(2, &["drift", "--logs", fleet.path(), option, "nope"]);
+        assert!(
+            text(&output.stderr).contains("there are: "),
+            "{}",
+            text(&output.stderr)
+        );
+    }
 }

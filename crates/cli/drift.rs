@@ -1,8 +1,9 @@
 //! `relaydrift drift`: the findings, chosen by time, connector, server and effect.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::lower;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
@@ -49,8 +50,17 @@ async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
     if let Some(until) = args.until {
         found = found.filter(col("found_at").lt(time(until.micros(now))))?;
     }
-    for (column, wanted) in [("connector_id", &args.connector), ("server", &args.server)] {
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since.micros(now) >= until.micros(now)
+    {
+        bail!("--since is not before --until: no finding can lie between them");
+    }
+    for (table, column, wanted) in [
+        ("connectors", "connector_id", &args.connector),
+        ("sources", "server", &args.server),
+    ] {
         if let Some(wanted) = wanted {
+            known(ctx, table, column, wanted).await?;
             found = found.filter(lower(col(column)).eq(lit(wanted.to_lowercase())))?;
         }
     }
@@ -59,6 +69,31 @@ async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
     }
     let by_time = ["found_at", "connector_id", "server", "kind", "key"];
     Ok(found.sort_by(by_time.map(col).into())?)
+}
+
+/// Refuses a name that the logs do not have: an empty answer would look like an all-clear.
+async fn known(ctx: &SessionContext, table: &str, column: &str, wanted: &str) -> Result<()> {
+    let names = ctx
+        .table(table)
+        .await?
+        .select_columns(&[column])?
+        .distinct()?;
+    let mut all = Vec::new();
+    for batch in names.collect().await? {
+        let texts = cast(batch.column(0), &DataType::Utf8)?;
+        all.extend(texts.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    if all
+        .iter()
+        .any(|name| name.to_lowercase() == wanted.to_lowercase())
+    {
+        return Ok(());
+    }
+    all.sort();
+    bail!(
+        "no {column} called {wanted} in these logs\n  there are: {}",
+        all.join(", ")
+    )
 }
 
 fn time(micros: i64) -> Expr {
