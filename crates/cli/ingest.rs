@@ -53,7 +53,7 @@ struct Failed {
 
 /// Reads what is new and says what it was: as text on stderr, as one object on stdout where JSON is
 /// asked for.
-pub async fn run(args: IngestArgs, global: &Global, _threads: usize) -> Result<Exit> {
+pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
     let plan = source::find(&args.paths, &naming)?;
     let lake = Lake::open_or_create(&args.lake)

@@ -79,7 +79,7 @@ fn run(cli: Cli) -> Result<Exit> {
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Check(args) => check::run(args, &global, threads).await,
-            Command::Ingest(args) => ingest::run(args, &global, threads).await,
+            Command::Ingest(args) => ingest::run(args, &global).await,
             Command::Drift(args) => drift::run(args, &global, threads).await,
             Command::Sql(args) => sql::run(args, &global, threads).await,
             Command::Generate(_) => Ok(Exit::Clean),

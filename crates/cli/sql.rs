@@ -27,7 +27,7 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
     if known(&opened.ctx, &query)? {
         opened.read(global.quiet).await?;
     }
-    let answer = ask(&opened.ctx, &query).await?;
+    let answer = plan(&opened.ctx, &query).await?;
     let rows = answer.execute_stream().await?;
     let count = output::stream(global.format, rows).await?;
     if !global.quiet && output::terminal_width().is_some() {
@@ -41,8 +41,7 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
 }
 
 /// Plans a query that can only read: no table is created, written or dropped, no option is set.
-async fn ask(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
-    known(ctx, query)?;
+async fn plan(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -93,6 +92,12 @@ mod tests {
     use super::*;
     use relaydrift_datafusion::{Source, register_all, session_context};
     use std::sync::Arc;
+
+    /// What a run does with a query.
+    async fn ask(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
+        known(ctx, query)?;
+        plan(ctx, query).await
+    }
 
     async fn context() -> SessionContext {
         let ctx = session_context(1);

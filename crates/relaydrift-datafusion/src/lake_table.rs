@@ -12,7 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{ColumnStatistics, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::common::{ColumnStatistics, Result, ScalarValue, Statistics};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -28,6 +28,7 @@ use relaydrift_ingest::{Table, fold_open};
 use relaydrift_lake::{Bound, ColumnStats, DataFile, Lake, TableFiles};
 use tokio::sync::OnceCell;
 
+use crate::external;
 use crate::log_tables::in_memory;
 
 /// Rows of each table.
@@ -285,8 +286,4 @@ fn scalar(bound: &Bound, data_type: &DataType) -> Option<ScalarValue> {
 fn count(known: Option<u64>) -> Precision<usize> {
     let known = known.and_then(|count| usize::try_from(count).ok());
     known.map_or(Precision::Absent, Precision::Exact)
-}
-
-fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }

@@ -68,3 +68,10 @@ pub async fn register_all(ctx: &SessionContext, source: Source) -> Result<()> {
     catalog.register_schema(&options.default_schema, Arc::new(schema))?;
     Ok(())
 }
+
+/// An error of another crate, whole, as DataFusion carries it.
+pub(crate) fn external(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> datafusion::error::DataFusionError {
+    datafusion::error::DataFusionError::External(Box::new(error))
+}

@@ -12,7 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result, ScalarValue, plan_err};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::datasource::TableType;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{
@@ -29,6 +29,8 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, apply_expression_ro
 use futures::StreamExt;
 use object_store::ObjectStore;
 use relaydrift_ingest::{EventReader, Naming, Source, Table};
+
+use crate::external;
 
 /// The table function `send_log('path or glob', ...)`: the events of the logs found there.
 #[derive(Debug)]
@@ -251,8 +253,4 @@ impl FileOpener for SendLogOpener {
             Ok(stream.boxed())
         }))
     }
-}
-
-fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }

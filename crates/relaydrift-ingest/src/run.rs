@@ -327,11 +327,15 @@ impl Shared<'_> {
             }
             let range = &mut reading.range;
             let from = range.to_offset.saturating_sub(crate::source::HEAD as u64);
-            if self.keep.open_rows {
-                let tail = file::range(&source.path, from, (range.to_offset - from) as usize);
-                range.tail_hash = tail
-                    .ok()
-                    .map(|tail| blake3::hash(&tail).to_hex().to_string());
+            if self.keep.open_rows && !untouched {
+                match file::range(&source.path, from, (range.to_offset - from) as usize) {
+                    Ok(tail) => range.tail_hash = Some(blake3::hash(&tail).to_hex().to_string()),
+                    Err(error) => done.summary.failed.push(Skipped {
+                        path: source.path.clone(),
+                        reason: format!("{error}; it was read, but its end cannot be remembered"),
+                        error: true,
+                    }),
+                }
             }
             if let Some(last) = range.last {
                 let server = (

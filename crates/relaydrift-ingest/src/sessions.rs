@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use relaydrift_parse::certificate::Certificate;
+use relaydrift_parse::certificate::{self, Certificate};
 use relaydrift_parse::session::Marks;
 use relaydrift_parse::{Session, Text, endpoint, peer, reply, text::lossless};
 
@@ -247,7 +247,7 @@ fn flags(session: &Session<'_>) -> Vec<&'static str> {
         ("unknown_event", session.marks.unknown_event),
         ("odd_session", session.marks.odd_session),
         (
-            "unknown_certificate_label",
+            certificate::UNKNOWN_LABEL,
             session.marks.unknown_certificate_label,
         ),
         ("invalid_utf8", !utf8(session.segments[0].connector.bytes)),
