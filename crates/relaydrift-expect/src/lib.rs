@@ -1,0 +1,1 @@
+//! What should be presented: exports of connectors, accepted domains and certificates, read and recognised by content.

@@ -1,0 +1,1 @@
+//! Findings for SIEMs and for people: one canonical event, a renderer per format, transports apart.
