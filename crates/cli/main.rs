@@ -6,7 +6,6 @@
 mod args;
 mod check;
 mod drift;
-mod escape;
 mod generate;
 mod ingest;
 mod output;
@@ -22,6 +21,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use args::{Cli, Command};
+use relaydrift_export::escape;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
