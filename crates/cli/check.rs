@@ -8,8 +8,6 @@ mod advice;
 mod ask;
 mod changed;
 mod facts;
-mod page;
-mod powershell;
 mod present;
 mod read;
 mod report;
@@ -28,7 +26,7 @@ use relaydrift_ingest::Skipped;
 use crate::args::{CheckArgs, Global};
 use crate::output::Format;
 use crate::source::Opened;
-use crate::{Exit, escape, output, source, when};
+use crate::{Exit, escape, output, page, powershell, source, when};
 use ask::Time;
 use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report};
 

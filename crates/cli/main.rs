@@ -4,11 +4,14 @@
 //! `--since`; 2 for any error. A reader of stdout that goes away is no error.
 
 mod args;
+mod ask;
 mod check;
 mod drift;
 mod generate;
 mod ingest;
 mod output;
+mod page;
+mod powershell;
 mod progress;
 mod source;
 mod sql;

@@ -126,5 +126,14 @@ pub fn thousands(number: i64) -> String {
     if number < 0 { format!("-{text}") } else { text }
 }
 
+/// `1 recipient`, `1,412 recipients`
+pub fn count(number: i64, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        thousands(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
 #[cfg(test)]
 mod tests;

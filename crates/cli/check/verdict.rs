@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::report::{Change, Cloud, Extent, State, Verdict};
 use crate::escape::visible;
-use crate::output::thousands;
+pub use crate::output::count;
 
 /// Weighs the findings at or after `since`; older ones are history and change nothing.
 pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Verdict {
@@ -217,13 +217,4 @@ pub fn listed(items: &[String], limit: usize) -> String {
         len if len <= limit => format!("{} and {}", items[..len - 1].join(", "), items[len - 1]),
         len => format!("{} and {} more", items[..limit].join(", "), len - limit),
     }
-}
-
-/// `1 recipient`, `1,412 recipients`
-pub fn count(number: i64, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        thousands(number),
-        if number == 1 { "" } else { "s" }
-    )
 }
