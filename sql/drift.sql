@@ -4,9 +4,9 @@
 -- value first showed; last_good: the last proved relay before; refused_after: recipients refused under the new
 -- value; session_id: the deciding session; detail: a sentence; key: hash of kind, organization, connector, server,
 -- before, after, first_seen.
--- severity: `critical` where it breaks and every server of the connector that reached Exchange Online between the
--- change and the last refusal was refused for 15 minutes or longer; `high` where it breaks; `medium` for names_lost,
--- renamed, reverted, flapping and family_changed; `info` for the rest and for a return that ends refusals (the repair).
+-- severity: `severity_refused_everywhere` where it breaks and every server of the connector that reached Exchange
+-- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
+-- where it breaks; `severity_repaired` for a return that ends refusals; else the setting of its class.
 -- Grain: key. Reads: certificate_changes, egress_changes, connectors, cloud_hours.
 with changed as (
     select
@@ -67,7 +67,7 @@ fleet as (
         ) as change,
         coalesce(
             max(cloud_hours.last_refused)
-            >= greatest(min(cloud_hours.first_refused), changed.first_seen) + interval '15 minutes',
+            >= greatest(min(cloud_hours.first_refused), changed.first_seen) + setting('relaydrift.critical_minutes'),
             false
         ) as server_refused
     from changed
@@ -109,11 +109,18 @@ select
     kind,
     change['class'] as class,
     case
-        when change['breaks'] and fleet_refused then 'critical'
-        when change['breaks'] then 'high'
-        when change['class'] = 'reverted' and change['before_refused'] > 0 and change['refused'] = 0 then 'info'
-        when change['class'] in ('names_lost', 'renamed', 'reverted', 'flapping', 'family_changed') then 'medium'
-        else 'info'
+        when change['breaks'] and fleet_refused then setting('relaydrift.severity_refused_everywhere')
+        when change['breaks'] then setting('relaydrift.severity_refused')
+        when change['class'] = 'reverted' and change['before_refused'] > 0 and change['refused'] = 0
+            then setting('relaydrift.severity_repaired')
+        when change['class'] = 'renewed' then setting('relaydrift.severity_renewed')
+        when change['class'] = 'reissued' then setting('relaydrift.severity_reissued')
+        when change['class'] = 'renamed' then setting('relaydrift.severity_renamed')
+        when change['class'] = 'names_lost' then setting('relaydrift.severity_names_lost')
+        when change['class'] = 'reverted' then setting('relaydrift.severity_reverted')
+        when change['class'] = 'flapping' then setting('relaydrift.severity_flapping')
+        when change['class'] = 'moved' then setting('relaydrift.severity_moved')
+        when change['class'] = 'family_changed' then setting('relaydrift.severity_family_changed')
     end as severity,
     change['breaks'] as breaking,
     organization,

@@ -2,6 +2,7 @@
 -- `flapping` (three returns or more within 24 hours, mail refused meanwhile), `moved` (an address not seen there
 -- in the 14 days before and not in the opening set, used for 20 sessions or one hour), `family_changed` (the
 -- same, where no address of that family was seen in those 14 days). Returns to a known address are no finding.
+-- The numbers are the defaults of `egress_baseline_days`, `egress_moved_sessions` and `egress_moved_hours`.
 -- Grain: organization, connector_id, server, first_seen. Reads: verdicts.
 select
     organization,
@@ -11,7 +12,7 @@ select
         when flapping then 'flapping'
         when
             family <> before_family
-            and coalesce(first_seen > family_seen + interval '14 days', true)
+            and coalesce(first_seen > family_seen + setting('relaydrift.egress_baseline_days'), true)
             then 'family_changed'
         else 'moved'
     end as class,
@@ -31,7 +32,7 @@ select
         )
         when
             family <> before_family
-            and coalesce(first_seen > family_seen + interval '14 days', true)
+            and coalesce(first_seen > family_seen + setting('relaydrift.egress_baseline_days'), true)
             then concat('Exchange Online sees ', after, ' (', family, ') where it saw only ', before_family, ' before')
         else concat('Exchange Online sees ', after, ' instead of ', before, ', in ', use_sessions, ' sessions so far')
     end as detail
@@ -43,6 +44,9 @@ where
         or (
             first_seen = use_first_seen
             and not in_opening_set
-            and (use_sessions >= 20 or use_last_seen >= use_first_seen + interval '1 hour')
+            and (
+                use_sessions >= setting('relaydrift.egress_moved_sessions')
+                or use_last_seen >= use_first_seen + setting('relaydrift.egress_moved_hours')
+            )
         )
     )

@@ -1,7 +1,8 @@
 -- One change and the finding it belongs to.
--- `third_return`: the start of a change that is the third return of a value, or a later one, within 24 hours.
--- The changes within the 24 hours before a third return flap together: they are one finding, numbered after
--- the first of them; all others stand alone. Addresses flap only where mail was refused.
+-- `third_return`: the start of a change that is the third return of a value (`flapping_returns`), or a later one,
+-- within 24 hours (`flapping_hours`). The changes within the 24 hours before a third return flap together: they
+-- are one finding, numbered after the first of them; all others stand alone. Addresses flap only where mail was
+-- refused.
 -- Grain: organization, connector_id, server, kind, change. Reads: changes.
 with counted as (
     select
@@ -20,11 +21,9 @@ with counted as (
         returned,
         case
             when returned
-                and sum(case when returned then 1 else 0 end) over (
-                    partition by organization, connector_id, server, kind
-                    order by first_seen
-                    range between interval '24 hours' preceding and current row
-                ) >= 3
+                and lag(first_seen, setting('relaydrift.flapping_returns') - 1) over (
+                    partition by organization, connector_id, server, kind, returned order by change
+                ) >= first_seen - setting('relaydrift.flapping_hours')
                 then first_seen
         end as third_return
     from changes
@@ -51,7 +50,7 @@ flapping as (
                 partition by organization, connector_id, server, kind
                 order by first_seen
                 range between current row and unbounded following
-            ) <= first_seen + interval '24 hours',
+            ) <= first_seen + setting('relaydrift.flapping_hours'),
             false
         ) as flaps
     from counted
@@ -77,7 +76,7 @@ starts as (
         case
             when flaps
                 and lag(flaps) over by_change
-                and first_seen <= lag(first_seen) over by_change + interval '24 hours'
+                and first_seen <= lag(first_seen) over by_change + setting('relaydrift.flapping_hours')
                 then 0
             else 1
         end as begins

@@ -1,6 +1,6 @@
 -- One span of a certificate or an egress address, and what surrounds it on its connector and server.
 -- `use`: the use of the value that the span belongs to, summed: of a certificate the span itself, of an
--- address all spans less than 14 days apart.
+-- address all spans less than the baseline (`egress_baseline_days`) apart.
 -- `in_opening_set`: values in use side by side during the first 24 hours of a connector on a server (two
 -- certificates chosen by name, a pool of addresses) are a set that was there from the start.
 -- `family_seen`: when an address of the same family was last seen by the spans before.
@@ -41,7 +41,11 @@ numbered as (
         previous_seen,
         place_start + interval '24 hours' as opening_end,
         sum(
-            case when kind = 'egress' and first_seen <= previous_seen + interval '14 days' then 0 else 1 end
+            case
+                when kind = 'egress' and first_seen <= previous_seen + setting('relaydrift.egress_baseline_days')
+                    then 0
+                else 1
+            end
         ) over (
             partition by organization, connector_id, server, kind, compared order by first_seen
         ) as use_number

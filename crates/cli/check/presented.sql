@@ -93,7 +93,7 @@ lasting as (
     from placed
     where changed_at is null or last_seen >= changed_at
     group by kind, organization, connector_id, server, value
-    having max(last_seen) >= max(place_end) - interval '14 days'
+    having max(last_seen) >= max(place_end) - setting('relaydrift.egress_baseline_days')
 )
 
 select

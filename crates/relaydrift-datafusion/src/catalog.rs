@@ -1,7 +1,7 @@
 //! The default schema: our tables and views by name, each opened when it is asked for.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
@@ -12,6 +12,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use relaydrift_ingest::Table;
 use tokio::sync::OnceCell;
 
+use crate::Settings;
 use crate::source::Tables;
 use crate::views::{View, view};
 
@@ -21,7 +22,7 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
-/// they read does not change, so each is answered once and kept.
+/// they read does not change, so each is answered once and kept, as long as the settings stay.
 const KEPT: [&str; 10] = [
     "certificate_changes",
     "certificate_facts",
@@ -43,7 +44,14 @@ pub(crate) struct Schema {
     tables: Tables,
     host: Arc<dyn SchemaProvider>,
     state: State,
-    kept: [Answer; KEPT.len()],
+    kept: Mutex<Kept>,
+}
+
+/// The answers to [`KEPT`] under one set of settings.
+#[derive(Default)]
+struct Kept {
+    settings: Settings,
+    answers: [Answer; KEPT.len()],
 }
 
 impl Schema {
@@ -55,7 +63,7 @@ impl Schema {
             tables,
             host,
             state: Box::new(state),
-            kept: Default::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -66,6 +74,18 @@ impl Schema {
             .filter(|_| self.tables.exist())
     }
 
+    /// The place of an answer; those under other settings are forgotten.
+    fn kept(&self, at: usize, settings: Settings) -> Answer {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.settings != settings {
+            *kept = Kept {
+                settings,
+                ..Kept::default()
+            };
+        }
+        kept.answers[at].clone()
+    }
+
     async fn open(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
         let Some(state) = (self.state)() else {
             return plan_err!("the session of view {} is gone", view.name);
@@ -73,8 +93,8 @@ impl Schema {
         let kept = KEPT.iter().position(|name| *name == view.name);
         match kept.filter(|_| self.tables.exist()) {
             Some(at) => {
-                let answer = self.kept[at].get_or_try_init(|| answer(state, view));
-                answer.await.cloned()
+                let kept = self.kept(at, Settings::of(state.config_options()));
+                kept.get_or_try_init(|| answer(state, view)).await.cloned()
             }
             None => {
                 let plan = state.create_logical_plan(view.sql).await?;

@@ -26,6 +26,7 @@ mod lake_table;
 mod log_tables;
 mod send_log;
 mod session;
+mod settings;
 mod source;
 mod views;
 
@@ -34,6 +35,7 @@ mod tests;
 
 pub use log_tables::{LogTables, Need};
 pub use session::{session_context, session_state};
+pub use settings::{SEVERITIES, Setting, Settings, settings};
 pub use source::Source;
 pub use views::{View, views};
 
@@ -49,6 +51,7 @@ use datafusion::prelude::SessionContext;
 /// in it. Calling it again with another source replaces the tables.
 pub async fn register_all(ctx: &SessionContext, source: Source) -> Result<()> {
     functions::register(ctx);
+    settings::register(ctx);
     let tables = source::Tables::new(source, ctx)?;
     let config = ctx.copied_config();
     let options = &config.options().catalog;

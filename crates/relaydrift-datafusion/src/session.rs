@@ -3,7 +3,10 @@
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-/// A session state with every built-in function, times shown in UTC and `information_schema` on.
+use crate::Settings;
+
+/// A session state with every built-in function, the [`Settings`] with their defaults, times shown
+/// in UTC and `information_schema` on.
 ///
 /// `threads` is the number of partitions a plan is cut into; at least one. The functions, tables
 /// and views of this crate come with [`register_all`](crate::register_all).
@@ -23,7 +26,8 @@ fn config(threads: usize) -> SessionConfig {
     let mut config = SessionConfig::new()
         .with_information_schema(true)
         .with_batch_size(8192)
-        .with_target_partitions(threads.max(1));
+        .with_target_partitions(threads.max(1))
+        .with_option_extension(Settings::default());
     let options = config.options_mut();
     options.execution.time_zone = Some("UTC".into());
     options.execution.parquet.pushdown_filters = true;

@@ -29,6 +29,7 @@ list![
     endpoint_port,
     ip_in,
     ip_scope,
+    setting,
     smtp_code,
     smtp_enhanced,
     smtp_reply_text,

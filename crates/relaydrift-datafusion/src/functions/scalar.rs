@@ -44,6 +44,25 @@ pub(super) struct About {
     pub arguments: &'static [(&'static str, &'static str)],
 }
 
+impl About {
+    /// As the engine keeps it.
+    pub(super) fn documentation(self) -> Documentation {
+        let section = DocSection {
+            include: true,
+            label: self.section,
+            description: None,
+        };
+        let documentation = Documentation::builder(section, self.description, self.syntax)
+            .with_sql_example(self.example);
+        let arguments = self.arguments.iter();
+        arguments
+            .fold(documentation, |documentation, (name, text)| {
+                documentation.with_argument(*name, *text)
+            })
+            .build()
+    }
+}
+
 impl Scalar {
     /// The function, ready to register.
     pub(super) fn udf(self) -> ScalarUDF {
@@ -54,26 +73,7 @@ impl Scalar {
             .map(TypeSignature::Exact)
             .collect();
         let signature = Signature::one_of(takes, Volatility::Immutable);
-        let About {
-            section,
-            description,
-            syntax,
-            example,
-            arguments,
-        } = self.about;
-        let section = DocSection {
-            include: true,
-            label: section,
-            description: None,
-        };
-        let documentation =
-            Documentation::builder(section, description, syntax).with_sql_example(example);
-        let documentation = arguments
-            .iter()
-            .fold(documentation, |documentation, (name, text)| {
-                documentation.with_argument(*name, *text)
-            });
-        let documentation = documentation.build();
+        let documentation = self.about.documentation();
         ScalarUDF::from(Glue {
             name: self.name,
             returns: self.returns,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::Result;
 
 use crate::{Source, register_all, session_context};
@@ -53,6 +54,18 @@ async fn tables_of_the_host_keep_working() -> Result<()> {
     register_all(&ctx, Source::None).await?;
     assert!(ctx.sql("select server from sessions").await.is_err());
     rows(&ctx, "select one from before").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_context_of_the_host_gets_the_settings_and_keeps_its_own() -> Result<()> {
+    let ctx = datafusion::prelude::SessionContext::new();
+    register_all(&ctx, Source::None).await?;
+    rows(&ctx, "set relaydrift.fleet_servers = 5").await?;
+    register_all(&ctx, Source::Batches(Arc::default())).await?;
+    let asked = "select setting('relaydrift.fleet_servers')";
+    let servers = rows(&ctx, asked).await?[0].column(0).clone();
+    assert_eq!(servers.as_primitive::<Int64Type>().value(0), 5);
     Ok(())
 }
 

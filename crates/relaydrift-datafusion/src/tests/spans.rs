@@ -8,6 +8,7 @@ use datafusion::arrow::array::{
     new_null_array,
 };
 use datafusion::arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use datafusion::prelude::SessionContext;
 use proptest::prelude::*;
 use relaydrift_ingest::Table;
 
@@ -161,7 +162,7 @@ fn changes(seen: &[Seen]) -> Vec<Change> {
     changes
 }
 
-async fn ask(seen: &[Seen], sql: &str) -> RecordBatch {
+async fn context(seen: &[Seen]) -> SessionContext {
     // Cut in two, so that an hour may lie in both halves.
     let (one, other) = seen.split_at(seen.len() / 2);
     let tables = HashMap::from([(Table::Observations, vec![batch(one), batch(other)])]);
@@ -169,7 +170,12 @@ async fn ask(seen: &[Seen], sql: &str) -> RecordBatch {
     register_all(&ctx, Source::Batches(Arc::new(tables)))
         .await
         .unwrap();
-    let batches = ctx.sql(sql).await.unwrap().collect().await.unwrap();
+    ctx
+}
+
+async fn ask(seen: &[Seen], sql: &str) -> RecordBatch {
+    let frame = context(seen).await.sql(sql).await.unwrap();
+    let batches = frame.collect().await.unwrap();
     datafusion::arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
 }
 
@@ -184,6 +190,30 @@ fn number(array: &ArrayRef, at: usize) -> u8 {
 
 fn time(array: &ArrayRef, at: usize) -> i64 {
     array.as_primitive::<TimestampMicrosecondType>().value(at)
+}
+
+#[tokio::test]
+async fn an_answer_does_not_outlive_the_settings_it_was_made_with() {
+    let seen = |value, hour| Seen {
+        server: 1,
+        value,
+        first: hour * HOUR,
+        last: hour * HOUR,
+    };
+    let ctx = context(&[(1, 0), (2, 30), (1, 34), (2, 38), (1, 42)].map(|(v, h)| seen(v, h))).await;
+    let flapping = async || {
+        let frame = ctx.sql("select change from episodes where flapping");
+        frame.await.unwrap().count().await.unwrap()
+    };
+    let set = async |value: &str| {
+        let sql = format!("set relaydrift.flapping_hours = {value}");
+        ctx.sql(&sql).await.unwrap().collect().await.unwrap();
+    };
+    assert_eq!(flapping().await, 4);
+    set("7").await;
+    assert_eq!(flapping().await, 0);
+    set("24").await;
+    assert_eq!(flapping().await, 4);
 }
 
 proptest! {
