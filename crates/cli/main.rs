@@ -11,7 +11,6 @@ mod generate;
 mod ingest;
 mod output;
 mod page;
-mod powershell;
 mod progress;
 mod source;
 mod sql;
@@ -24,6 +23,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use args::{Cli, Command};
+use relaydrift_datafusion::powershell;
 use relaydrift_export::escape;
 
 #[global_allocator]

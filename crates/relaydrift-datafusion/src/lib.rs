@@ -24,6 +24,7 @@ mod catalog;
 pub mod functions;
 mod lake_table;
 mod log_tables;
+pub mod powershell;
 mod send_log;
 mod session;
 mod settings;

@@ -24,6 +24,16 @@ pub fn lossless(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// True for a character that acts on a display or hides in it: C0, DEL and C1 controls, line and
+/// paragraph separators, bidi controls, zero-width characters and tags.
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

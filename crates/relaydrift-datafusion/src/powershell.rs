@@ -1,6 +1,6 @@
 //! Text of a log inside a command to paste: quoted, or not at all.
 
-use crate::escape::acts;
+use relaydrift_parse::text::acts;
 
 /// The name as a PowerShell string in single quotes, in which nothing is expanded. PowerShell ends
 /// such a string at `'` and at four typographic quotes; doubled, they stand for themselves. `None`
