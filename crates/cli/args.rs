@@ -251,7 +251,9 @@ Examples:
   relaydrift sql --lake /lake \"describe drift\"
 
 Tables: events, sessions, open_sessions, transactions, observations,
-certificates_seen, rejects, sources.
+certificates_seen, rejects, sources. What should be: inbound_connectors,
+send_connectors, accepted_domains, certificates, transport_services,
+organization_config, blocked_connectors.
 Views: connectors, certificate_spans, egress_spans, certificate_drift,
 egress_drift, drift, refusals, coverage and those below them.
 Read only: nothing can be written, created or set."

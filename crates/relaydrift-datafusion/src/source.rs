@@ -68,6 +68,10 @@ impl Tables {
     pub(crate) async fn open(&self, table: Table) -> Result<Option<Arc<dyn TableProvider>>> {
         Ok(match self {
             Tables::Lake(lake) => Some(lake.open(table).await?),
+            // Nothing of it stands in a log.
+            Tables::Logs(_) if Table::EXPECTED.contains(&table) => {
+                Some(Arc::new(MemTable::try_new(table.schema(), vec![Vec::new()])?))
+            }
             Tables::Logs(logs) => Some(logs.open(table)),
             Tables::Batches(tables) => {
                 let batches = tables.get(&table).cloned().unwrap_or_default();

@@ -28,7 +28,7 @@ pub use observe::Kind;
 pub use place::{Naming, Place};
 pub use reader::EventReader;
 pub use run::{Before, Cut, fold_open, read};
-pub use schema::{Table, timestamp};
+pub use schema::{BEGINNING, Table, timestamp};
 pub use source::{Plan, Skipped, Source, find};
 
 /// What [`read`] is to produce.

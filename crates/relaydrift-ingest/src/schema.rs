@@ -24,13 +24,48 @@ pub enum Table {
     CertificatesSeen,
     /// One line that could not be read.
     Rejects,
+    /// One inbound connector of Exchange Online as an export had it (`Get-InboundConnector`).
+    ///
+    /// As in all tables of what is expected, the rows of one organization, tenant and `valid_from` are
+    /// one snapshot: the newest `valid_from` before a time is what counted then. What `--expect` gives is
+    /// valid from [`BEGINNING`]. `sender_domains` are bare: `*`, `contoso.com` for `smtp:contoso.com;1`;
+    /// `sender_ip_addresses` and `tls_sender_certificate_name` are as written (CIDR; `*.contoso.com` or
+    /// `<I>issuer<S>subject`). A boolean is null where the export does not have the property.
+    InboundConnectors,
+    /// One send connector (`Get-SendConnector`); `name` is what send logs call connector-id.
+    ///
+    /// `address_spaces` are bare like `sender_domains` above, `smart_hosts` are host names or `[10.0.0.1]`,
+    /// `source_transport_servers` server names. Enumerations are names: `tls_auth_level` is
+    /// `EncryptionOnly`, `CertificateValidation` or `DomainValidation`, `protocol_logging_level` is
+    /// `None` or `Verbose`.
+    SendConnectors,
+    /// One accepted domain (`Get-AcceptedDomain`); `domain_type` is `Authoritative`, `InternalRelay`, …
+    AcceptedDomains,
+    /// One certificate as it lies in a server's store (`Get-ExchangeCertificate`), or in a file.
+    ///
+    /// Facts come from the certificate itself: `thumbprint` is SHA-1 in upper-case hex as logs have it,
+    /// subject and issuer are spelled as logs spell them, `names` is the common name where it is a DNS
+    /// name, then the DNS names. `client_auth` is false where there is an extended key usage without it.
+    /// `chain_role` is `leaf`, `intermediate` or `root`. `server`, `has_private_key`, `services` (`SMTP`,
+    /// `IIS`, …) and `status` come from the export, and are null for a certificate out of a file.
+    /// A snapshot is one organization and server.
+    Certificates,
+    /// One transport service of one server (`Get-TransportService`: `Hub` or `Edge`;
+    /// `Get-FrontendTransportService`: `FrontEnd`) and where it writes its logs.
+    ///
+    /// A path is null where protocol logging has none. A snapshot is one organization and server.
+    TransportServices,
+    /// The organization's settings (`Get-OrganizationConfig`) that decide about mail from outside.
+    OrganizationConfig,
+    /// One connector that Exchange Online blocked (`Get-BlockedConnector`, 5.7.711).
+    BlockedConnectors,
     /// One ingested range of one file: the ledger.
     Sources,
 }
 
 impl Table {
     /// Every table, in the order in which a batch is applied: `sources` comes last.
-    pub const ALL: [Table; 8] = [
+    pub const ALL: [Table; 15] = [
         Table::Events,
         Table::Sessions,
         Table::OpenSessions,
@@ -38,7 +73,25 @@ impl Table {
         Table::Observations,
         Table::CertificatesSeen,
         Table::Rejects,
+        Table::InboundConnectors,
+        Table::SendConnectors,
+        Table::AcceptedDomains,
+        Table::Certificates,
+        Table::TransportServices,
+        Table::OrganizationConfig,
+        Table::BlockedConnectors,
         Table::Sources,
+    ];
+
+    /// The tables of what should be: imported, never read from logs.
+    pub const EXPECTED: [Table; 7] = [
+        Table::InboundConnectors,
+        Table::SendConnectors,
+        Table::AcceptedDomains,
+        Table::Certificates,
+        Table::TransportServices,
+        Table::OrganizationConfig,
+        Table::BlockedConnectors,
     ];
 
     /// The name in SQL and of the table's folder.
@@ -51,6 +104,13 @@ impl Table {
             Table::Observations => "observations",
             Table::CertificatesSeen => "certificates_seen",
             Table::Rejects => "rejects",
+            Table::InboundConnectors => "inbound_connectors",
+            Table::SendConnectors => "send_connectors",
+            Table::AcceptedDomains => "accepted_domains",
+            Table::Certificates => "certificates",
+            Table::TransportServices => "transport_services",
+            Table::OrganizationConfig => "organization_config",
+            Table::BlockedConnectors => "blocked_connectors",
             Table::Sources => "sources",
         }
     }
@@ -70,6 +130,9 @@ impl Table {
         SCHEMAS[at].clone()
     }
 }
+
+/// `valid_from` of what was given for one question: 1970, before any log.
+pub const BEGINNING: i64 = 0;
 
 /// Microseconds since 1970 in UTC: the type of every time column.
 pub fn timestamp() -> DataType {
@@ -114,6 +177,11 @@ fn place() -> Vec<Field> {
 /// source_id and line: the row's place in the input (lines count from 1).
 fn origin() -> Vec<Field> {
     vec![text("source_id"), int64("line")]
+}
+
+/// organization, tenant, valid_from: the snapshot that a row of what is expected belongs to.
+fn snapshot() -> Vec<Field> {
+    vec![text("organization"), text("tenant"), time("valid_from")]
 }
 
 fn certificate(prefix: &str) -> Vec<Field> {
@@ -290,6 +358,118 @@ fn build(table: Table) -> Schema {
                 text("reason"),
                 bytes("raw"),
                 text("hash"),
+            ],
+        ]
+        .concat(),
+        Table::InboundConnectors => [
+            snapshot(),
+            vec![
+                text("guid"),
+                text("name"),
+                boolean("enabled"),
+                text("connector_type"),
+                text("connector_source"),
+                texts("sender_ip_addresses"),
+                texts("sender_domains"),
+                text("tls_sender_certificate_name"),
+                boolean("require_tls"),
+                boolean("restrict_domains_to_ip_addresses"),
+                boolean("restrict_domains_to_certificate"),
+                boolean("cloud_services_mail_enabled"),
+                boolean("treat_messages_as_internal"),
+                time("when_changed"),
+                time("when_created"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::SendConnectors => [
+            snapshot(),
+            vec![
+                text("guid"),
+                text("name"),
+                boolean("enabled"),
+                text("fqdn"),
+                texts("smart_hosts"),
+                texts("address_spaces"),
+                texts("source_transport_servers"),
+                text("tls_certificate_name"),
+                text("tls_auth_level"),
+                text("tls_domain"),
+                boolean("require_tls"),
+                boolean("ignore_starttls"),
+                boolean("dns_routing_enabled"),
+                boolean("cloud_services_mail_enabled"),
+                boolean("frontend_proxy_enabled"),
+                text("protocol_logging_level"),
+                time("when_changed"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::AcceptedDomains => [
+            snapshot(),
+            vec![
+                text("domain_name"),
+                text("domain_type"),
+                boolean("is_default"),
+                boolean("match_subdomains"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::Certificates => vec![
+            text("organization"),
+            time("valid_from"),
+            text("server"),
+            text("thumbprint"),
+            text("sha256"),
+            text("subject"),
+            text("issuer"),
+            text("serial"),
+            time("not_before"),
+            time("not_after"),
+            texts("names"),
+            text("key_algorithm"),
+            int32("key_bits"),
+            boolean("client_auth"),
+            boolean("self_signed"),
+            boolean("has_private_key"),
+            texts("services"),
+            text("status"),
+            text("chain_role"),
+            text("source_path"),
+        ],
+        Table::TransportServices => vec![
+            text("organization"),
+            time("valid_from"),
+            text("server"),
+            text("service"),
+            text("send_log_path"),
+            text("receive_log_path"),
+            text("log_max_age"),
+            int64("log_max_directory_size_bytes"),
+            text("version"),
+            text("source_path"),
+        ],
+        Table::OrganizationConfig => [
+            snapshot(),
+            vec![
+                text("name"),
+                text("guid"),
+                boolean("reject_direct_send"),
+                time("when_changed"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::BlockedConnectors => [
+            snapshot(),
+            vec![
+                text("connector_id"),
+                text("reason"),
+                time("created"),
+                text("source_path"),
             ],
         ]
         .concat(),

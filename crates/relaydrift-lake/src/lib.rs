@@ -18,8 +18,8 @@
 //!
 //! # How a batch is committed
 //!
-//! Delta commits one table at a time, a batch touches eight. So there is one decision and eight
-//! consequences of it:
+//! Delta commits one table at a time, a batch touches many. So there is one decision, and a
+//! consequence of it per table:
 //!
 //! 1. **Write.** Every data file of batch N is written under a name of its own and synced. Nobody
 //!    sees it yet.
