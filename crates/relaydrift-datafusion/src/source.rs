@@ -69,9 +69,9 @@ impl Tables {
         Ok(match self {
             Tables::Lake(lake) => Some(lake.open(table).await?),
             // Nothing of it stands in a log.
-            Tables::Logs(_) if Table::EXPECTED.contains(&table) => {
-                Some(Arc::new(MemTable::try_new(table.schema(), vec![Vec::new()])?))
-            }
+            Tables::Logs(_) if Table::EXPECTED.contains(&table) => Some(Arc::new(
+                MemTable::try_new(table.schema(), vec![Vec::new()])?,
+            )),
             Tables::Logs(logs) => Some(logs.open(table)),
             Tables::Batches(tables) => {
                 let batches = tables.get(&table).cloned().unwrap_or_default();

@@ -533,7 +533,8 @@ mod tests {
             for name in &names {
                 assert!(name.len() <= 45, "{name}");
                 assert!(
-                    name.chars().all(|c| c.is_ascii_lowercase() || c == '_'),
+                    name.chars()
+                        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
                     "{name}"
                 );
             }
