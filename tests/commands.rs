@@ -81,6 +81,90 @@ fn the_formats_hold_the_same_rows() {
 }
 
 #[test]
+fn a_file_is_written_whole_in_the_format_of_its_name() {
+    let folder = empty("output");
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let sql = "select server, sequence from events order by sequence limit 5";
+    let logs = ["sql", "--logs", "tests/fleet/EX01"];
+    for (name, begins) in [
+        ("a.csv", "server,sequence\r\nEX01,0\r\n"),
+        ("a.json", "[\n{\"server\":\"EX01\""),
+        ("a.jsonl", "{\"server\":\"EX01\""),
+        (
+            "a.md",
+            "| server | sequence |\n| --- | ---: |\n| EX01 | 0 |\n",
+        ),
+        ("a.txt", "server  sequence\n"),
+        ("a.parquet", "PAR1"),
+    ] {
+        let path = file(name);
+        let output = run_for(0, &[&logs[..], &["-o", &path, sql]].concat());
+        assert!(output.stdout.is_empty(), "{name}");
+        let written = std::fs::read(&path).expect("the file");
+        let written = String::from_utf8_lossy(&written).into_owned();
+        assert!(written.starts_with(begins), "{name}: {written:?}");
+    }
+    // --format beats the name; an error leaves what was there, and nothing else.
+    let path = file("a.csv");
+    run_for(
+        0,
+        &[&logs[..], &["-o", &path, "--format", "json", sql]].concat(),
+    );
+    let written = std::fs::read(&path).expect("the file");
+    assert!(written.starts_with(b"["));
+    let fails = "select data, arrow_cast(data, 'Int64') from events";
+    run_for(2, &[&logs[..], &["-o", &path, fails]].concat());
+    assert_eq!(std::fs::read(&path).expect("the file"), written);
+    assert_eq!(std::fs::read_dir(&folder).expect("the folder").count(), 6);
+}
+
+#[test]
+fn a_file_that_nothing_goes_into_is_an_error() {
+    let folder = empty("output-unused");
+    let fleet = folder.join("fleet");
+    let file = folder.join("fleet.csv");
+    let (fleet, file) = (
+        fleet.to_str().expect("UTF-8"),
+        file.to_str().expect("UTF-8"),
+    );
+    let output = run_for(
+        2,
+        &[
+            "generate",
+            fleet,
+            "--days",
+            "1",
+            "--servers",
+            "1",
+            "-o",
+            file,
+        ],
+    );
+    assert!(text(&output.stderr).contains("fleet.csv was not written"));
+}
+
+#[test]
+fn check_fits_every_format() {
+    for format in ["table", "json", "ndjson", "csv", "parquet", "markdown"] {
+        let output = run_for(1, &["check", "tests/fleet", "--format", format]);
+        assert!(output.stdout.len() > 1000, "{format}");
+    }
+    let markdown = run_for(1, &["check", "tests/fleet", "--format", "markdown"]);
+    assert!(text(&markdown.stdout).starts_with("```text\nREPAIRED: "));
+}
+
+#[test]
+fn an_unknown_setting_is_refused_before_anything_is_read() {
+    let output = run_for(2, &["check", "no-such-folder", "--set", "no_such_thing=1"]);
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("no setting called no_such_thing"),
+        "{message}"
+    );
+    run_for(2, &["check", "no-such-folder", "--set", "novalue"]);
+}
+
+#[test]
 fn a_folder_without_logs_says_where_they_are() {
     let folder = empty("no-logs");
     let output = run_for(2, &["check", folder.to_str().expect("a path in UTF-8")]);

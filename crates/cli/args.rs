@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use clap::{Args, Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::output::Format;
+use crate::output::{Format, Output};
+use crate::settings::{self, Setting};
 use crate::when::When;
 
 /// Finds certificate and address drift of Exchange send connectors in SMTP send-protocol logs.
@@ -39,7 +40,7 @@ pub struct Cli {
     pub command: Command,
     /// Options of every command.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
 }
 
 /// The commands.
@@ -64,46 +65,62 @@ Examples:
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+#[command(next_help_heading = "Options of every command")]
+pub struct GlobalArgs {
     /// Worker threads, 1 to 512 [default: one per processor]
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        help_heading = "Options of every command"
-    )]
-    threads: Option<usize>,
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=512))]
+    pub threads: Option<u16>,
     /// No progress and no summary on stderr; errors only
-    #[arg(long, short, global = true, help_heading = "Options of every command")]
+    #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// How stdout is written: times in UTC (RFC 3339), bytes as hex, lists of a table or CSV with ;
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        default_value_t = Format::Table,
-        help_heading = "Options of every command"
-    )]
-    pub format: Format,
+    /// How data is written: times in UTC (RFC 3339), bytes as hex, lists of a table or CSV with ;
+    ///
+    /// Unless it is given, the name of the --output file decides, else it is a table.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Write data to a file (.parquet .md .csv .json .ndjson .jsonl .txt) instead of stdout
+    ///
+    /// The file appears when it is whole: an error leaves no half of it, and an earlier file as it was.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Change one of relaydrift's settings for this run; may be repeated
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub set: Vec<Setting>,
+}
+
+/// What the options of every command come to.
+#[derive(Debug)]
+pub struct Global {
+    /// Worker threads.
+    pub threads: usize,
+    /// Errors only on stderr.
+    pub quiet: bool,
+    /// Where data goes, and how it is written.
+    pub output: Output,
+    /// Settings that differ from their defaults, in the order in which they are made.
+    pub settings: Vec<Setting>,
 }
 
 impl Global {
-    /// The number of threads, which is also given to the pool that reads logs.
-    pub fn threads(&self) -> Result<usize> {
-        let threads = match self.threads {
-            Some(threads) => threads,
+    /// Judges the options, and gives the number of threads to the pool that reads logs.
+    pub fn new(args: GlobalArgs) -> Result<Self> {
+        let threads = match args.threads {
+            Some(threads) => threads.into(),
             None => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
         };
-        ensure!(
-            (1..=512).contains(&threads),
-            "--threads {threads}: choose a number from 1 to 512"
-        );
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
             .context("cannot start the threads that read logs")?;
-        Ok(threads)
+        let named = args.output.as_deref().and_then(Format::of);
+        let format = args.format.or(named).unwrap_or(Format::Table);
+        settings::check(&args.set)?;
+        Ok(Global {
+            threads,
+            quiet: args.quiet,
+            output: Output::new(format, args.output)?,
+            settings: args.set,
+        })
     }
 }
 
@@ -143,7 +160,7 @@ Examples:
   relaydrift check SEND2026100510-1.LOG --server EX03
   relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
   relaydrift check /logs --since 24h --quiet    # exit code 1: it breaks mail
-  relaydrift check /logs --format json > report.json
+  relaydrift check /logs --output report.json
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
 pub struct CheckArgs {
@@ -207,7 +224,8 @@ Examples:
   relaydrift drift --logs /logs --breaking
   relaydrift drift --lake /lake --connector 'Outbound to Office 365'
   relaydrift drift --lake /lake --server EX03 --since 24h
-  relaydrift drift --lake /lake --since 30d --until 7d --format csv > month.csv
+  relaydrift drift --lake /lake --since 30d --until 7d --output month.csv
+  relaydrift drift --lake /lake --since 7d --format markdown
 
 All of the input is read; the options choose among the findings. One finding per line, oldest first.
 severity: critical (no server of the connector gets through), high (refused), medium (at risk), info.")]
@@ -245,7 +263,7 @@ pub struct DriftArgs {
     after_help = "\
 Examples:
   relaydrift sql --lake /lake \"select * from certificate_spans\"
-  relaydrift sql --logs /logs --format csv \"select * from refusals\" > r.csv
+  relaydrift sql --logs /logs -o r.parquet \"select * from refusals\"
   relaydrift sql --lake /lake \"select server, count(*) from rejects group by 1\"
   relaydrift sql --lake /lake \"show tables\"
   relaydrift sql --lake /lake \"describe drift\"

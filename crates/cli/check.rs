@@ -24,16 +24,16 @@ use relaydrift_datafusion::Need;
 use relaydrift_ingest::Skipped;
 
 use crate::args::{CheckArgs, Global};
-use crate::output::Format;
+use crate::output::{Format, Output};
 use crate::source::Opened;
 use crate::{Exit, escape, output, page, powershell, source, when};
 use ask::Time;
 use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report};
 
 /// Reads, asks, says.
-pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exit> {
+pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened = source::open_logs(&args.paths, naming, Need::Drift, threads).await?;
+    let opened = source::open_logs(&args.paths, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
     let extent = extent.into_iter().next().unwrap_or_default();
@@ -44,7 +44,7 @@ pub async fn run(args: CheckArgs, global: &Global, threads: usize) -> Result<Exi
     };
     let since = args.since.map(|since| Time(since.micros(now)));
     let report = report(&opened, extent, since).await?;
-    write(&report, global.format)?;
+    write(&report, &global.output)?;
     let unreadable = report.skipped.iter().any(|file| file.error);
     // What is refused now counts however long ago it began.
     let state = report.verdict.state;
@@ -149,27 +149,31 @@ fn left(file: &Skipped) -> Left {
     }
 }
 
-fn write(report: &Report, format: Format) -> Result<()> {
-    let mut out = output::stdout();
-    match format {
-        Format::Table => {
-            let width = output::terminal_width();
-            let mut page = page::Page::new(width.unwrap_or(110), output::colour());
-            text::write(&mut page, report);
-            out.write_all(page.finish().as_bytes())?;
-        }
-        Format::Json => {
-            let mut json = Vec::new();
-            escape::json(&mut json, report)?;
-            json.push(b'\n');
-            out.write_all(&json)?;
-        }
-        Format::Ndjson | Format::Csv => {
-            let rows = facts::rows(report)?;
-            let mut writer = output::open(format, &rows.schema(), out, output::terminal_width())?;
-            writer.write(&rows)?;
-            return writer.finish();
-        }
+fn write(report: &Report, output: &Output) -> Result<()> {
+    if matches!(
+        output.format,
+        Format::Ndjson | Format::Csv | Format::Parquet
+    ) {
+        let rows = facts::rows(report)?;
+        let mut writer = output.rows(&rows.schema())?;
+        writer.write(&rows)?;
+        return writer.finish();
     }
-    Ok(out.flush()?)
+    let mut document = Vec::new();
+    if output.format == Format::Json {
+        escape::json(&mut document, report)?;
+        document.push(b'\n');
+    } else {
+        let mut page = page::Page::new(output.width().unwrap_or(110), output.colour());
+        text::write(&mut page, report);
+        let page = page.finish();
+        document = match output.format {
+            Format::Markdown => output::fenced(&page),
+            _ => page,
+        }
+        .into_bytes();
+    }
+    let mut out = output.open()?;
+    out.write_all(&document)?;
+    out.finish()
 }

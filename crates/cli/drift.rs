@@ -10,16 +10,16 @@ use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
 use relaydrift_datafusion::Need;
 
 use crate::args::{DriftArgs, Global};
-use crate::{Exit, output, source, when};
+use crate::{Exit, source, when};
 
 /// Writes the findings, oldest first; 1 where one of them broke mail.
-pub async fn run(args: DriftArgs, global: &Global, threads: usize) -> Result<Exit> {
+pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened = source::open(&args.place, naming, Need::Drift, threads).await?;
+    let opened = source::open(&args.place, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;
-    let count = output::stream(global.format, found.execute_stream().await?).await?;
+    let count = global.output.stream(found.execute_stream().await?).await?;
     if !global.quiet {
         let all = opened.ctx.table("drift").await?.count().await?;
         let of_all = if all == count {

@@ -92,16 +92,13 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
         &skipped,
         seconds,
     );
-    match global.format {
-        Format::Table | Format::Csv => (),
-        Format::Json | Format::Ndjson => {
-            let mut json = Vec::new();
-            escape::json(&mut json, &report)?;
-            json.push(b'\n');
-            let mut out = output::stdout();
-            out.write_all(&json)?;
-            out.flush()?;
-        }
+    if matches!(global.output.format, Format::Json | Format::Ndjson) {
+        let mut json = Vec::new();
+        escape::json(&mut json, &report)?;
+        json.push(b'\n');
+        let mut out = global.output.open()?;
+        out.write_all(&json)?;
+        out.finish()?;
     }
     if !global.quiet {
         eprint!("{}", text(&report));

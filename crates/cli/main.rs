@@ -12,6 +12,7 @@ mod ingest;
 mod output;
 mod page;
 mod progress;
+mod settings;
 mod source;
 mod sql;
 mod when;
@@ -19,10 +20,10 @@ mod when;
 use std::io;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Global};
 use relaydrift_datafusion::powershell;
 use relaydrift_export::escape;
 
@@ -66,25 +67,36 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit> {
-    let global = cli.global;
-    let threads = global.threads()?;
-    if let Command::Generate(args) = cli.command {
+    let global = Global::new(cli.global)?;
+    let exit = run_command(cli.command, &global)?;
+    if let Some(file) = global.output.unused() {
+        bail!(
+            "{} was not written: this command has nothing to say as {}",
+            file.display(),
+            format!("{:?}", global.output.format).to_lowercase()
+        );
+    }
+    Ok(exit)
+}
+
+fn run_command(command: Command, global: &Global) -> Result<Exit> {
+    if let Command::Generate(args) = command {
         generate::run(args)?;
         return Ok(Exit::Clean);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
+        .worker_threads(global.threads)
         // Deep SQL is planned by recursion.
         .thread_stack_size(STACK / 8)
         .enable_all()
         .build()
         .context("cannot start the worker threads")?;
     let exit = runtime.block_on(async {
-        match cli.command {
-            Command::Check(args) => check::run(args, &global, threads).await,
-            Command::Ingest(args) => ingest::run(args, &global).await,
-            Command::Drift(args) => drift::run(args, &global, threads).await,
-            Command::Sql(args) => sql::run(args, &global, threads).await,
+        match command {
+            Command::Check(args) => check::run(args, global).await,
+            Command::Ingest(args) => ingest::run(args, global).await,
+            Command::Drift(args) => drift::run(args, global).await,
+            Command::Sql(args) => sql::run(args, global).await,
             Command::Generate(_) => Ok(Exit::Clean),
         }
     });

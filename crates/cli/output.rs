@@ -1,16 +1,26 @@
-//! Rows to stdout, as they come, in the format asked for. One file per format.
+//! Where a command's data goes and how it is written. One file per format.
+//!
+//! Rows stream as they come. On a terminal or in a pipe they appear at once; a file (`--output`)
+//! appears when its document is whole, so that an error leaves no half of one behind.
 
 mod column;
 mod csv;
 mod json;
+mod markdown;
 mod ndjson;
+mod out;
+mod parquet;
 mod table;
 
+pub use markdown::fenced;
+pub use out::Out;
 pub use table::shorten;
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
@@ -27,40 +37,128 @@ pub enum Format {
     Ndjson,
     /// RFC 4180; a text that a spreadsheet would run gets a ' in front
     Csv,
+    /// A Parquet file, with the types of the columns
+    Parquet,
+    /// A table to paste into a ticket or wiki
+    Markdown,
 }
 
-/// Where rows go.
-pub type Out = Box<dyn Write>;
+impl Format {
+    /// The format that the name of a file asks for.
+    pub fn of(path: &Path) -> Option<Format> {
+        let end = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match end.as_str() {
+            "txt" => Format::Table,
+            "json" => Format::Json,
+            "ndjson" | "jsonl" => Format::Ndjson,
+            "csv" => Format::Csv,
+            "parquet" => Format::Parquet,
+            "md" | "markdown" => Format::Markdown,
+            _ => return None,
+        })
+    }
+}
 
 /// A writer of rows in one format.
 pub trait Rows {
     /// Writes the rows of a batch; the first rows of a table may wait for the layout.
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
-    /// Writes what waits and what closes the document.
-    fn finish(&mut self) -> Result<()>;
+    /// Writes what waits and what closes the document, which is whole then.
+    fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// stdout, buffered; every writer flushes after each batch.
-pub fn stdout() -> Out {
-    Box::new(BufWriter::with_capacity(1 << 16, std::io::stdout().lock()))
+/// The place for a command's data: stdout or a file, and the format.
+#[derive(Debug)]
+pub struct Output {
+    /// How the data is written.
+    pub format: Format,
+    file: Option<PathBuf>,
+    opened: AtomicBool,
 }
 
-/// The width of the terminal that stdout is, in characters; `None` where it is none.
-pub fn terminal_width() -> Option<usize> {
-    if !std::io::stdout().is_terminal() {
-        return None;
+impl Output {
+    /// A file, else stdout (`-` too).
+    ///
+    /// # Errors
+    /// Parquet would go to a terminal.
+    pub fn new(format: Format, file: Option<PathBuf>) -> Result<Self> {
+        let file = file.filter(|file| file.as_os_str() != "-");
+        let output = Output {
+            format,
+            file,
+            opened: AtomicBool::new(false),
+        };
+        if format == Format::Parquet && output.terminal() {
+            bail!(
+                "Parquet is not for reading on a terminal\n  into a file: --output result.parquet\n  \
+                 for reading: --format table"
+            );
+        }
+        Ok(output)
     }
-    Some(terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)))
+
+    /// Opens the place; what is written counts once [`Out::finish`] was called.
+    pub fn open(&self) -> Result<Out> {
+        self.opened.store(true, Ordering::Relaxed);
+        match &self.file {
+            Some(file) => Out::file(file),
+            None => Ok(Out::stdout()),
+        }
+    }
+
+    /// Opens a writer for rows of `schema`.
+    pub fn rows(&self, schema: &SchemaRef) -> Result<Box<dyn Rows>> {
+        rows(self.format, schema, self.open()?, self.width())
+    }
+
+    /// Writes a stream and returns the number of its rows.
+    pub async fn stream(&self, mut batches: SendableRecordBatchStream) -> Result<usize> {
+        // Nothing is written before the first batch is there: an error leaves no half document behind.
+        let mut writer = None;
+        let mut count = 0;
+        let schema = batches.schema();
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            count += batch.num_rows();
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                None => writer.insert(self.rows(&schema)?),
+            };
+            writer.write(&batch)?;
+        }
+        let writer = match writer {
+            Some(writer) => writer,
+            None => self.rows(&schema)?,
+        };
+        writer.finish()?;
+        Ok(count)
+    }
+
+    /// Whether a person sees the data right away.
+    pub fn terminal(&self) -> bool {
+        self.file.is_none() && std::io::stdout().is_terminal()
+    }
+
+    /// The width of the terminal that the data goes to, in characters; `None` where it is none.
+    pub fn width(&self) -> Option<usize> {
+        let width = || terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        self.terminal().then(width)
+    }
+
+    /// Whether the data may have colours: on a terminal, where NO_COLOR is not set.
+    pub fn colour(&self) -> bool {
+        self.terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// The file that was asked for and never written: the command had no data in this format.
+    pub fn unused(&self) -> Option<&Path> {
+        let opened = self.opened.load(Ordering::Relaxed);
+        self.file.as_deref().filter(|_| !opened)
+    }
 }
 
-/// Whether stdout takes colours: a terminal, and NO_COLOR is not set.
-pub fn colour() -> bool {
-    std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Opens a writer for rows of `schema`.
-pub fn open(
+/// Opens a writer for rows of `schema`; `terminal` is its width, where `out` is one.
+pub fn rows(
     format: Format,
     schema: &SchemaRef,
     out: Out,
@@ -71,17 +169,15 @@ pub fn open(
         Format::Json => Box::new(json::Json::new(out, schema)?),
         Format::Ndjson => Box::new(ndjson::Ndjson::new(out, schema)?),
         Format::Csv => Box::new(csv::Csv::new(out, schema, terminal.is_some())?),
+        Format::Parquet => Box::new(parquet::Parquet::new(out, schema)?),
+        Format::Markdown => Box::new(markdown::Markdown::new(out, schema)?),
     })
 }
 
 /// Each row of a batch as one JSON object.
 pub fn objects(batch: &RecordBatch) -> Result<Vec<Vec<u8>>> {
     let names = json::names(&batch.schema())?;
-    let columns = batch
-        .columns()
-        .iter()
-        .map(column::Column::new)
-        .collect::<Result<Vec<_>>>()?;
+    let columns = columns(batch)?;
     let object = |row| {
         let mut text = Vec::new();
         json::object(&mut text, &names, &columns, row)?;
@@ -90,27 +186,25 @@ pub fn objects(batch: &RecordBatch) -> Result<Vec<Vec<u8>>> {
     (0..batch.num_rows()).map(object).collect()
 }
 
-/// Writes a stream to stdout and returns the number of its rows.
-pub async fn stream(format: Format, mut rows: SendableRecordBatchStream) -> Result<usize> {
-    // Nothing is written before the first batch is there: an error leaves no half document behind.
-    let mut writer = None;
-    let mut count = 0;
-    let schema = rows.schema();
-    while let Some(batch) = rows.next().await {
-        let batch = batch?;
-        count += batch.num_rows();
-        let writer = match &mut writer {
-            Some(writer) => writer,
-            None => writer.insert(open(format, &schema, stdout(), terminal_width())?),
-        };
-        writer.write(&batch)?;
+/// The columns of a batch, ready to be read cell by cell.
+fn columns(batch: &RecordBatch) -> Result<Vec<column::Column>> {
+    batch.columns().iter().map(column::Column::new).collect()
+}
+
+/// The names of the columns; one that comes again gets `_2`, `_3`, ..., because readers keep only
+/// one of two equal names.
+fn distinct_names(schema: &SchemaRef) -> Vec<String> {
+    let mut used: Vec<String> = Vec::new();
+    for field in schema.fields() {
+        let mut name = field.name().clone();
+        let mut count = 2;
+        while used.contains(&name) {
+            name = format!("{}_{count}", field.name());
+            count += 1;
+        }
+        used.push(name);
     }
-    let mut writer = match writer {
-        Some(writer) => writer,
-        None => open(format, &schema, stdout(), terminal_width())?,
-    };
-    writer.finish()?;
-    Ok(count)
+    used
 }
 
 /// `1,234,567`

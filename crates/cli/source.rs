@@ -9,9 +9,9 @@ use relaydrift_datafusion::{LogTables, Need, Source, register_all, session_conte
 use relaydrift_ingest::{Naming, Plan, Skipped, Summary};
 use relaydrift_lake::Lake;
 
-use crate::args::{NamingArgs, PlaceArgs};
+use crate::args::{Global, NamingArgs, PlaceArgs};
 use crate::escape::visible;
-use crate::progress;
+use crate::{progress, settings};
 
 /// A context with the tables and views over a lake or raw logs.
 pub struct Opened {
@@ -104,18 +104,22 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
 
 /// Opens the lake or the logs that the options name. Logs are read when a question needs them, or
 /// by [`Opened::read`].
-pub async fn open(place: &PlaceArgs, naming: Naming, need: Need, threads: usize) -> Result<Opened> {
+pub async fn open(
+    place: &PlaceArgs,
+    naming: Naming,
+    need: Need,
+    global: &Global,
+) -> Result<Opened> {
     match &place.lake {
-        Some(lake) => open_lake(lake, threads).await,
-        None => open_logs(&place.logs, naming, need, threads).await,
+        Some(lake) => open_lake(lake, global).await,
+        None => open_logs(&place.logs, naming, need, global).await,
     }
 }
 
 /// Opens a lake.
-async fn open_lake(url: &str, threads: usize) -> Result<Opened> {
+async fn open_lake(url: &str, global: &Global) -> Result<Opened> {
     let lake = Lake::open(url).await?;
-    let ctx = session_context(threads);
-    register_all(&ctx, Source::Lake(Arc::new(lake))).await?;
+    let ctx = context(Source::Lake(Arc::new(lake)), global).await?;
     Ok(Opened { ctx, logs: None })
 }
 
@@ -124,16 +128,23 @@ pub async fn open_logs(
     paths: &[PathBuf],
     naming: Naming,
     need: Need,
-    threads: usize,
+    global: &Global,
 ) -> Result<Opened> {
     let plan = find(paths, &naming)?;
     let logs = Arc::new(LogTables::new(plan, naming, need));
-    let ctx = session_context(threads);
-    register_all(&ctx, Source::Logs(logs.clone())).await?;
+    let ctx = context(Source::Logs(logs.clone()), global).await?;
     Ok(Opened {
         ctx,
         logs: Some(logs),
     })
+}
+
+/// The tables of a source in a session with the settings of this run.
+async fn context(source: Source, global: &Global) -> Result<SessionContext> {
+    let ctx = session_context(global.threads);
+    settings::apply(&global.settings, &ctx)?;
+    register_all(&ctx, source).await?;
+    Ok(ctx)
 }
 
 fn no_logs(paths: &[PathBuf], skipped: &[Skipped]) -> String {

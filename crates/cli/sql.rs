@@ -8,10 +8,10 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use relaydrift_datafusion::Need;
 
 use crate::args::{Global, SqlArgs};
-use crate::{Exit, output, source};
+use crate::{Exit, source};
 
 /// Runs the query of the arguments, else the one on stdin.
-pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit> {
+pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
     let query = match &args.query {
         Some(query) => query.clone(),
         None if !io::stdin().is_terminal() => io::read_to_string(io::stdin())?,
@@ -23,14 +23,14 @@ pub async fn run(args: SqlArgs, global: &Global, threads: usize) -> Result<Exit>
         );
     }
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened = source::open(&args.place, naming, Need::Full, threads).await?;
+    let opened = source::open(&args.place, naming, Need::Full, global).await?;
     if known(&opened.ctx, &query)? {
         opened.read(global.quiet).await?;
     }
     let answer = plan(&opened.ctx, &query).await?;
     let rows = answer.execute_stream().await?;
-    let count = output::stream(global.format, rows).await?;
-    if !global.quiet && output::terminal_width().is_some() {
+    let count = global.output.stream(rows).await?;
+    if !global.quiet && global.output.terminal() {
         eprintln!("{count} {}", if count == 1 { "row" } else { "rows" });
     }
     Ok(if opened.warn() {

@@ -11,8 +11,8 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::column::{Column, Value, text};
-use super::{Out, Rows};
+use super::column::{Value, text};
+use super::{Out, Rows, columns};
 use crate::escape::visible;
 
 /// Writes the names first, then each row as it comes.
@@ -39,11 +39,7 @@ impl Csv {
 impl Rows for Csv {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut lines = writer();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(Column::new)
-            .collect::<Result<Vec<_>>>()?;
+        let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
             for column in &columns {
                 let value = column.value(row);
@@ -61,8 +57,8 @@ impl Rows for Csv {
         Ok(self.out.flush()?)
     }
 
-    fn finish(&mut self) -> Result<()> {
-        Ok(self.out.flush()?)
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.out.finish()
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::column::{Column, Value, hex};
-use super::{Out, Rows};
+use super::{Out, Rows, columns, distinct_names};
 use crate::escape;
 
 /// Writes `[`, the objects with commas between them, `]`.
@@ -31,11 +31,7 @@ impl Json {
 impl Rows for Json {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut text = Vec::new();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(Column::new)
-            .collect::<Result<Vec<_>>>()?;
+        let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
             text.extend_from_slice(if self.begun { b",\n" } else { b"[\n" });
             self.begun = true;
@@ -45,32 +41,21 @@ impl Rows for Json {
         Ok(self.out.flush()?)
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn finish(mut self: Box<Self>) -> Result<()> {
         self.out
             .write_all(if self.begun { b"\n]\n" } else { b"[]\n" })?;
-        Ok(self.out.flush()?)
+        self.out.finish()
     }
 }
 
-/// The names of the columns as JSON text; a name that comes again gets `_2`, `_3`, ..., because
-/// readers keep only one of two equal keys.
+/// The names of the columns as JSON text.
 pub fn names(schema: &SchemaRef) -> Result<Vec<Vec<u8>>> {
-    let mut used: Vec<String> = Vec::new();
-    for field in schema.fields() {
-        let mut name = field.name().clone();
-        let mut count = 2;
-        while used.contains(&name) {
-            name = format!("{}_{count}", field.name());
-            count += 1;
-        }
-        used.push(name);
-    }
     let quote = |name: &String| {
         let mut text = Vec::new();
         escape::json(&mut text, name)?;
         Ok(text)
     };
-    used.iter().map(quote).collect()
+    distinct_names(schema).iter().map(quote).collect()
 }
 
 /// One row as an object, without a line end.

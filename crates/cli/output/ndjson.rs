@@ -6,9 +6,8 @@ use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::column::Column;
 use super::json::{names, object};
-use super::{Out, Rows};
+use super::{Out, Rows, columns};
 
 /// Writes each row as it comes; no rows, no bytes.
 pub struct Ndjson {
@@ -29,11 +28,7 @@ impl Ndjson {
 impl Rows for Ndjson {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let mut text = Vec::new();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(Column::new)
-            .collect::<Result<Vec<_>>>()?;
+        let columns = columns(batch)?;
         for row in 0..batch.num_rows() {
             object(&mut text, &self.names, &columns, row)?;
             text.push(b'\n');
@@ -42,7 +37,7 @@ impl Rows for Ndjson {
         Ok(self.out.flush()?)
     }
 
-    fn finish(&mut self) -> Result<()> {
-        Ok(self.out.flush()?)
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.out.finish()
     }
 }

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::column::{Column, Value, text};
-use super::{Out, Rows};
+use super::{Out, Rows, columns};
 use crate::escape::visible;
 
 /// Rows that decide how wide the columns are; those that follow keep to it.
@@ -85,11 +85,7 @@ impl Table {
 
 impl Rows for Table {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch
-            .columns()
-            .iter()
-            .map(Column::new)
-            .collect::<Result<Vec<_>>>()?;
+        let columns = columns(batch)?;
         self.right = columns.iter().map(Column::is_number).collect();
         self.text = columns.iter().map(Column::is_text).collect();
         for row in 0..batch.num_rows() {
@@ -109,11 +105,11 @@ impl Rows for Table {
         Ok(self.out.flush()?)
     }
 
-    fn finish(&mut self) -> Result<()> {
+    fn finish(mut self: Box<Self>) -> Result<()> {
         if self.layout.is_none() {
             self.flush_sample()?;
         }
-        Ok(self.out.flush()?)
+        self.out.finish()
     }
 }
 

@@ -8,6 +8,7 @@ use arrow::array::{
     StringArray, StringBuilder, StringViewArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::Int32Type;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::*;
@@ -26,12 +27,18 @@ impl Write for Shared {
 }
 
 fn render(format: Format, batches: &[RecordBatch], terminal: Option<usize>) -> String {
+    String::from_utf8(bytes(format, batches, terminal)).unwrap()
+}
+
+fn bytes(format: Format, batches: &[RecordBatch], terminal: Option<usize>) -> Vec<u8> {
     let shared = Shared::default();
-    let out = Box::new(shared.clone());
-    let mut rows = open(format, &batches[0].schema(), out, terminal).unwrap();
-    batches.iter().for_each(|batch| rows.write(batch).unwrap());
-    rows.finish().unwrap();
-    String::from_utf8(shared.0.lock().unwrap().clone()).unwrap()
+    let out = Out::new(shared.clone());
+    let mut writer = rows(format, &batches[0].schema(), out, terminal).unwrap();
+    batches
+        .iter()
+        .for_each(|batch| writer.write(batch).unwrap());
+    writer.finish().unwrap();
+    shared.0.lock().unwrap().clone()
 }
 
 fn batch() -> RecordBatch {
@@ -159,6 +166,8 @@ fn no_rows_are_still_a_document() {
     assert_eq!(render(Format::Ndjson, &none, None), "");
     assert_eq!(render(Format::Csv, &none, None).lines().count(), 1);
     assert_eq!(render(Format::Table, &none, None).lines().count(), 2);
+    assert_eq!(render(Format::Markdown, &none, None).lines().count(), 2);
+    assert_eq!(read_parquet(bytes(Format::Parquet, &none, None)).1, 0);
 }
 
 #[test]
@@ -184,12 +193,97 @@ fn long_results_stream_past_the_sample() {
     assert_eq!(text.lines().last(), Some("2499"));
 }
 
+/// The schema and the rows of a Parquet file.
+fn read_parquet(bytes: Vec<u8>) -> (SchemaRef, usize, Vec<RecordBatch>) {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&bytes).unwrap();
+    let file = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let schema = file.schema().clone();
+    let batches: Vec<RecordBatch> = file.build().unwrap().map(Result::unwrap).collect();
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    (schema, rows, batches)
+}
+
+#[test]
+fn parquet_holds_the_rows_in_plain_types() {
+    let (schema, rows, read) = read_parquet(bytes(Format::Parquet, &[batch(), batch()], None));
+    assert_eq!(rows, 4);
+    let types: Vec<String> = schema
+        .fields()
+        .iter()
+        .map(|field| format!("{} {}", field.name(), field.data_type()))
+        .collect();
+    insta::assert_snapshot!(types.join("\n"), @r#"
+at Timestamp(µs, "UTC")
+connector Utf8
+change Int64
+share Float64
+names List(Utf8)
+raw Binary
+formula Utf8
+"#);
+    // The same cells as JSON has them.
+    let read = render(Format::Ndjson, &read, None);
+    assert_eq!(read, render(Format::Ndjson, &[batch(), batch()], None));
+}
+
+#[test]
+fn equal_names_are_told_apart_in_parquet() {
+    let column = |value| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let field = || arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Int64, true);
+    let schema = Arc::new(arrow::datatypes::Schema::new(vec![field(), field()]));
+    let batch = RecordBatch::try_new(schema, vec![column(1), column(2)]).unwrap();
+    let (schema, _, _) = read_parquet(bytes(Format::Parquet, &[batch], None));
+    assert_eq!(schema.field(1).name(), "a_2");
+}
+
+#[test]
+fn a_markdown_table() {
+    insta::assert_snapshot!(render(Format::Markdown, &[batch()], None), @r"
+| at | connector | change | share | names | raw | formula |
+| --- | --- | ---: | ---: | --- | --- | --- |
+| 2026-10-01T08:00:00.123Z | Ausgehend – Büro | -7 | 0.5 | mail.contoso.com;=x | ff00 | =cmd\|' /C calc'!A0 |
+|  | \\x1b\[2J\\u{202e} |  | NaN |  |  |  |
+");
+}
+
+#[test]
+fn nothing_in_a_markdown_cell_acts() {
+    let cells = StringArray::from(vec![
+        "a | b\n<img src=x onerror=alert(1)> &lt; `code` **bold** _it_ snake_case",
+        "[link](https://evil.example) www.evil.example ~~gone~~ $x$ \\| end",
+    ]);
+    let batch = RecordBatch::try_from_iter([("a|b", Arc::new(cells) as ArrayRef)]).unwrap();
+    insta::assert_snapshot!(render(Format::Markdown, &[batch], None), @r"
+| a\|b |
+| --- |
+| a \| b\\n&lt;img src=x onerror=alert(1)&gt; &amp;lt; \`code\` \*\*bold\*\* \_it\_ snake_case |
+| \[link\](https\://evil.example) www\.evil.example \~\~gone\~\~ \$x\$ \\\| end |
+");
+}
+
+#[test]
+fn a_page_in_a_fence_cannot_leave_it() {
+    assert_eq!(fenced("one\ntwo\n"), "```text\none\ntwo\n```\n");
+    assert!(fenced("````\nout").starts_with("`````text\n"));
+}
+
+#[test]
+fn the_name_of_a_file_asks_for_a_format() {
+    let format = |name: &str| Format::of(Path::new(name));
+    assert_eq!(format("/a.b/drift.PARQUET"), Some(Format::Parquet));
+    assert_eq!(format("drift.jsonl"), Some(Format::Ndjson));
+    assert_eq!(format("drift.md"), Some(Format::Markdown));
+    assert_eq!(format("drift"), None);
+    assert_eq!(format("drift.xlsx"), None);
+}
+
 proptest! {
     #[test]
     fn nothing_reaches_a_terminal_that_acts(cells in prop::collection::vec(any::<String>(), 1..20)) {
         let column = Arc::new(StringArray::from_iter_values(&cells)) as ArrayRef;
         let batch = RecordBatch::try_from_iter([("text\x1b", column)]).unwrap();
-        for format in [Format::Table, Format::Json, Format::Ndjson, Format::Csv] {
+        for format in [Format::Table, Format::Json, Format::Ndjson, Format::Csv, Format::Markdown] {
             for width in [20, 200] {
                 let shown = render(format, std::slice::from_ref(&batch), Some(width));
                 prop_assert!(!shown.chars().any(|c| acts(c) && c != '\n' && c != '\r'));
