@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::output::{Format, Output};
-use crate::settings::{self, Setting};
+use crate::settings::{self, Choice};
 use crate::when::When;
 
 /// Finds certificate and address drift of Exchange send connectors in SMTP send-protocol logs.
@@ -85,7 +85,7 @@ pub struct GlobalArgs {
     pub output: Option<PathBuf>,
     /// Change one of relaydrift's settings for this run; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
-    pub set: Vec<Setting>,
+    pub set: Vec<Choice>,
 }
 
 /// What the options of every command come to.
@@ -98,7 +98,7 @@ pub struct Global {
     /// Where data goes, and how it is written.
     pub output: Output,
     /// Settings that differ from their defaults, in the order in which they are made.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<Choice>,
 }
 
 impl Global {
