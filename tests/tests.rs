@@ -5,9 +5,11 @@
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `commands`: formats, exit codes, messages, escaping.
+//! - `configuration`: what a file, the environment and the command line come to.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
+mod configuration;
 mod corpus;
 mod fleets;
 mod lakes;

@@ -12,7 +12,10 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_relaydrift"));
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("NO_COLOR", "1");
+        .env("NO_COLOR", "1")
+        // Neither the configuration nor the history of whoever runs the tests.
+        .env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

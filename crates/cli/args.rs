@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::config::Config;
 use crate::output::{Format, Output};
 use crate::settings::{self, Choice};
 use crate::when::When;
@@ -54,6 +55,12 @@ pub enum Command {
     Drift(DriftArgs),
     /// Ask in SQL
     Sql(SqlArgs),
+    /// Show what is configured, and where each value comes from
+    Config(ConfigArgs),
+    /// Write what a shell needs to complete the command line
+    Completions(CompletionsArgs),
+    /// Write the help as manual pages
+    Man(ManArgs),
     /// Write a realistic fleet of logs with planted drift, and the truth about it
     #[command(after_help = "\
 Examples:
@@ -71,8 +78,16 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=512))]
     pub threads: Option<u16>,
     /// No progress and no summary on stderr; errors only
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
+    #[arg(
+        long,
+        short,
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "true|false"
+    )]
+    pub quiet: Option<bool>,
     /// How data is written: times in UTC (RFC 3339), bytes as hex, lists of a table or CSV with ;
     ///
     /// Unless it is given, the name of the --output file decides, else it is a table.
@@ -84,8 +99,13 @@ pub struct GlobalArgs {
     #[arg(long, short, global = true, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Change one of relaydrift's settings for this run; may be repeated
+    ///
+    /// `relaydrift config` lists them all.
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub set: Vec<Choice>,
+    /// Configuration file [default: the user's own, see `relaydrift config`]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// What the options of every command come to.
@@ -97,29 +117,58 @@ pub struct Global {
     pub quiet: bool,
     /// Where data goes, and how it is written.
     pub output: Output,
-    /// Settings that differ from their defaults, in the order in which they are made.
+    /// Settings that somebody chose; a later choice beats an earlier one.
     pub settings: Vec<Choice>,
+    /// The options as they were typed.
+    pub typed: GlobalArgs,
+}
+
+impl Cli {
+    /// Reads the configuration, and the command line with what is configured as its defaults.
+    pub fn read() -> Result<(Cli, Config)> {
+        // Which file it is stands on the command line that it gives defaults to.
+        let first = Cli::command().ignore_errors(true).try_get_matches();
+        let named = first
+            .ok()
+            .and_then(|found| found.get_one::<PathBuf>("config").cloned());
+        let config = Config::load(named.as_deref());
+        // Help is there even where the configuration is wrong.
+        let defaults = config.as_ref().ok().cloned().unwrap_or_default();
+        let found = defaults.apply(Cli::command()).get_matches();
+        Ok((
+            Cli::from_arg_matches(&found).unwrap_or_else(|error| error.exit()),
+            config?,
+        ))
+    }
 }
 
 impl Global {
-    /// Judges the options, and gives the number of threads to the pool that reads logs.
-    pub fn new(args: GlobalArgs) -> Result<Self> {
-        let threads = match args.threads {
-            Some(threads) => threads.into(),
-            None => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
+    /// Judges the options over what is configured, and gives the number of threads to the pool that
+    /// reads logs.
+    pub fn new(typed: GlobalArgs, config: &Config) -> Result<Self> {
+        let threads = match (typed.threads, config.get("threads")) {
+            (Some(threads), _) => threads.into(),
+            (None, Some(threads)) => threads.parse()?,
+            (None, None) => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
         };
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()
             .context("cannot start the threads that read logs")?;
-        let named = args.output.as_deref().and_then(Format::of);
-        let format = args.format.or(named).unwrap_or(Format::Table);
-        settings::check(&args.set)?;
+        let output = typed
+            .output
+            .clone()
+            .or(config.get("output").map(PathBuf::from));
+        let named = output.as_deref().and_then(Format::of);
+        let configured = || Format::from_str(config.get("format")?, true).ok();
+        let format = typed.format.or(named).or_else(configured);
+        settings::check(&typed.set)?;
         Ok(Global {
             threads,
-            quiet: args.quiet,
-            output: Output::new(format, args.output)?,
-            settings: args.set,
+            quiet: typed.quiet.unwrap_or(config.get("quiet") == Some("true")),
+            output: Output::new(format.unwrap_or(Format::Table), output)?,
+            settings: [config.choices(), typed.set.clone()].concat(),
+            typed,
         })
     }
 }
@@ -295,10 +344,67 @@ pub struct SqlArgs {
     pub server: Option<String>,
 }
 
+/// `relaydrift config`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift config                             # a file that gives the same
+  relaydrift config --origin                    # and where each value is from
+  relaydrift config --origin --format json
+  relaydrift config > ~/.config/relaydrift/config.toml
+
+The file is $XDG_CONFIG_HOME/relaydrift/config.toml (~/.config without it; on
+Windows %APPDATA%\\relaydrift\\config.toml), RELAYDRIFT_CONFIG or --config FILE:
+
+  lake = \"/lake\"
+  logs = [\"/logs\"]
+  organization = \"contoso\"
+  server_from = '/(?<server>[^/]+)/send/'
+  format = \"table\"
+  threads = 8
+  quiet = false
+  output = \"result.parquet\"
+  [settings]
+  silence_hours = 6
+
+RELAYDRIFT_LAKE, RELAYDRIFT_LOGS, ..., RELAYDRIFT_SET_SILENCE_HOURS beat the file,
+the command line beats both. --lake and --logs may be left out then.")]
+pub struct ConfigArgs {
+    /// Say of each value where it comes from: file and line, environment, command line, default
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// `relaydrift completions`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift completions bash >> ~/.bash_completion
+  relaydrift completions zsh > ~/.zfunc/_relaydrift
+  relaydrift completions fish -o ~/.config/fish/completions/relaydrift.fish
+  relaydrift completions powershell >> $PROFILE
+  relaydrift completions elvish >> ~/.config/elvish/rc.elv")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `relaydrift man`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift man | man -l -
+  relaydrift man --dir ~/.local/share/man/man1  # a page per command")]
+pub struct ManArgs {
+    /// A folder for a page per command; without it, the page of the program goes to stdout
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_commands_fit_together() {

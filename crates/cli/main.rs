@@ -6,9 +6,13 @@
 mod args;
 mod ask;
 mod check;
+mod completions;
+mod config;
 mod drift;
+mod folders;
 mod generate;
 mod ingest;
+mod man;
 mod output;
 mod page;
 mod progress;
@@ -21,9 +25,9 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
 
 use args::{Cli, Command, Global};
+use config::Config;
 use relaydrift_datafusion::powershell;
 use relaydrift_export::escape;
 
@@ -45,9 +49,8 @@ pub enum Exit {
 const STACK: usize = 512 << 20;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     let planner = std::thread::Builder::new().stack_size(STACK);
-    let planner = planner.spawn(|| run(cli)).context("cannot start a thread");
+    let planner = planner.spawn(run).context("cannot start a thread");
     let result = planner.and_then(|planner| {
         planner
             .join()
@@ -66,24 +69,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Exit> {
-    let global = Global::new(cli.global)?;
-    let exit = run_command(cli.command, &global)?;
-    if let Some(file) = global.output.unused() {
-        bail!(
+fn run() -> Result<Exit> {
+    let (cli, config) = Cli::read()?;
+    let global = Global::new(cli.global, &config)?;
+    let exit = run_command(cli.command, &global, &config)?;
+    match global.output.unused() {
+        Some(file) if global.typed.output.is_some() => bail!(
             "{} was not written: this command has nothing to say as {}",
             file.display(),
-            format!("{:?}", global.output.format).to_lowercase()
-        );
+            global.output.format.name()
+        ),
+        _ => Ok(exit),
     }
-    Ok(exit)
 }
 
-fn run_command(command: Command, global: &Global) -> Result<Exit> {
-    if let Command::Generate(args) = command {
-        generate::run(args)?;
-        return Ok(Exit::Clean);
-    }
+fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(global.threads)
         // Deep SQL is planned by recursion.
@@ -97,7 +97,10 @@ fn run_command(command: Command, global: &Global) -> Result<Exit> {
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
-            Command::Generate(_) => Ok(Exit::Clean),
+            Command::Config(args) => config::run(args, global, config),
+            Command::Completions(args) => completions::run(args, global),
+            Command::Man(args) => man::run(args, global),
+            Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
         }
     });
     // An answer is out or an error is known: nobody waits for a thread that still reads.

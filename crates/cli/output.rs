@@ -23,11 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 /// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Columns side by side, for reading
     Table,
@@ -44,6 +45,13 @@ pub enum Format {
 }
 
 impl Format {
+    /// Its name, as `--format` takes it.
+    pub fn name(self) -> String {
+        // No value of this type is hidden from the command line.
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     /// The format that the name of a file asks for.
     pub fn of(path: &Path) -> Option<Format> {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -148,6 +156,11 @@ impl Output {
     /// Whether the data may have colours: on a terminal, where NO_COLOR is not set.
     pub fn colour(&self) -> bool {
         self.terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
+    /// The file, where the data goes into one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The file that was asked for and never written: the command had no data in this format.
