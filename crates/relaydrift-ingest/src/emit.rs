@@ -1,6 +1,8 @@
-//! Sessions into rows: `sessions`, `transactions`, `observations`, `certificates_seen`.
+//! Sessions into rows: `sessions`, `transactions`, `observations`, `proxied_halves`,
+//! `certificates_seen`.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use relaydrift_parse::transaction::{Fate, Transaction};
 use relaydrift_parse::{Session, command, endpoint, peer};
 
 use crate::certificates::Certificates;
+use crate::halves::{Half, HalfColumns};
 use crate::observe::{Answers, Kind, Observations, Showing};
 use crate::sessions::SessionColumns;
 use crate::transactions::TransactionColumns;
@@ -35,6 +38,61 @@ impl Shown {
     }
 }
 
+/// What a session showed under one connector, as observations have it.
+pub(crate) struct Showed<'a> {
+    /// See [`Kind::Certificate`].
+    pub(crate) certificate: Option<&'a str>,
+    /// See [`Kind::Egress`].
+    pub(crate) egress: Option<&'a str>,
+    /// See [`Kind::Tls`].
+    pub(crate) tls: Option<&'a [u8]>,
+    /// See [`Kind::Peer`].
+    pub(crate) peer: Option<&'a str>,
+    /// See [`Kind::Route`].
+    pub(crate) route: &'a str,
+}
+
+/// The value of a certificate or of TLS of which it is proved that there was none.
+const NONE: &str = "none";
+
+impl<'a> Showed<'a> {
+    /// `at` is the connector's last segment.
+    fn new(session: &Session<'a>, at: usize, shown: &'a [Shown], route: &'a str) -> Showed<'a> {
+        let (segment, shown) = (&session.segments[at], &shown[at]);
+        if session.marks.hub_half {
+            // What it shows, it shows to the front end.
+            return Showed {
+                certificate: None,
+                egress: None,
+                tls: None,
+                peer: None,
+                route,
+            };
+        }
+        let proof = session.is_cloud() && session.is_whole();
+        let bare = proof
+            && session.starttls_code == Some(220)
+            && segment.tls.is_some()
+            && segment.sent.is_none();
+        let of_connector = |transaction: &Transaction<'_>| {
+            session.segments[transaction.segment].connector == segment.connector
+        };
+        let clear =
+            proof && segment.tls.is_none() && session.mail.transactions.iter().any(of_connector);
+        let peer = shown.received.as_ref();
+        Showed {
+            certificate: shown.sent_thumbprint().or(bare.then_some(NONE)),
+            egress: shown.egress.as_deref(),
+            tls: segment
+                .tls
+                .map(|tls| tls.protocol)
+                .or(clear.then_some(NONE.as_bytes())),
+            peer: peer.and_then(|certificate| certificate.thumbprint.as_deref()),
+            route,
+        }
+    }
+}
+
 /// Takes sessions one by one; its batches go to the sink whenever `full` says so and at the end.
 pub(crate) struct Emit<'s> {
     keep: Keep,
@@ -45,8 +103,10 @@ pub(crate) struct Emit<'s> {
     pub(crate) observations: Observations,
     sessions: SessionColumns,
     transactions: TransactionColumns,
+    halves: HalfColumns,
     shown: Vec<Shown>,
     domains: HashMap<Vec<u8>, Answers>,
+    number: Vec<u8>,
     /// Sessions taken in.
     pub(crate) count: u64,
 }
@@ -67,8 +127,10 @@ impl<'s> Emit<'s> {
             observations: Observations::default(),
             sessions: SessionColumns::new(),
             transactions: TransactionColumns::new(),
+            halves: HalfColumns::new(),
             shown: Vec::new(),
             domains: HashMap::new(),
+            number: Vec::new(),
             count: 0,
         }
     }
@@ -140,43 +202,89 @@ impl<'s> Emit<'s> {
                     answers.add(&shown.answers);
                 }
             }
-            let shown = &self.shown[at];
-            let thumbprint = |certificate: &Option<Arc<Certificate>>| {
-                certificate
-                    .as_ref()
-                    .and_then(|certificate| certificate.thumbprint.clone())
-            };
-            let values = [
-                (Kind::Certificate, thumbprint(&shown.sent)),
-                (Kind::Egress, shown.egress.clone()),
-                (Kind::Peer, thumbprint(&shown.received)),
-                (Kind::Route, Some(route.clone())),
-            ];
+            let shown = std::mem::take(&mut self.shown);
+            let showed = Showed::new(session, at, &shown, &route);
             let who = (place, connector.as_ref());
-            for (kind, value) in values {
-                if let Some(value) = value {
+            self.values(session, at, who, &showed, (&showing, &answers));
+            if session.is_cloud() {
+                self.answer(session, at);
+                let domains = self.domains.iter().filter(|(domain, _)| !domain.is_empty());
+                for (domain, answers) in domains {
                     self.observations
-                        .session(who, kind, value.as_bytes(), &showing, &answers);
+                        .session(who, Kind::Relay, domain, &showing, answers);
                 }
             }
-            if let Some(tls) = &segment.tls {
-                self.observations
-                    .session(who, Kind::Tls, tls.protocol, &showing, &answers);
-            }
-            if session.is_cloud() {
-                self.relay(session, at, who, &showing);
-            }
+            self.half(session, at, who, &showed);
+            self.shown = shown;
         }
     }
 
-    /// Recipient domains of one connector's transactions.
-    fn relay(
+    /// What a session showed under one connector.
+    fn values(
         &mut self,
         session: &Session<'_>,
         at: usize,
         who: (u32, &[u8]),
-        showing: &Showing<'_>,
+        showed: &Showed<'_>,
+        (showing, answers): (&Showing<'_>, &Answers),
     ) {
+        // What ends a session belongs to the connector that had it last.
+        let last = at + 1 == session.segments.len();
+        let failure = Some(session.tls_error).filter(|error| last && !error.is_empty());
+        let starttls = session.starttls();
+        let starttls = starttls.filter(|_| session.is_cloud() || session.marks.masked);
+        let skew = session.clock_skew_ms().map(|skew| {
+            self.number.clear();
+            // Writing to memory does not fail.
+            let _ = write!(self.number, "{}", (skew + 500).div_euclid(1000));
+            self.number.as_slice()
+        });
+        let values = [
+            (Kind::Certificate, showed.certificate.map(str::as_bytes)),
+            (Kind::Egress, showed.egress.map(str::as_bytes)),
+            (Kind::Tls, showed.tls),
+            (Kind::Peer, showed.peer.map(str::as_bytes)),
+            (Kind::Route, Some(showed.route.as_bytes())),
+            (Kind::TlsFailure, failure),
+            (Kind::StartTls, starttls.map(str::as_bytes)),
+            (Kind::Skew, skew),
+        ];
+        for (kind, value) in values {
+            if let Some(value) = value {
+                self.observations
+                    .session(who, kind, value, showing, answers);
+            }
+        }
+    }
+
+    /// What this session has of a delivery that two sessions logged.
+    fn half(
+        &mut self,
+        session: &Session<'_>,
+        at: usize,
+        (place, connector): (u32, &[u8]),
+        showed: &Showed<'_>,
+    ) {
+        let place = &self.places[place as usize];
+        let source_id = &self.source_ids[session.origin.source as usize];
+        if session.is_front_end_half() && session.is_cloud() {
+            let half = Half::FrontEnd(showed);
+            self.halves
+                .push(session, connector, &half, place, source_id);
+        } else if session.marks.hub_half {
+            self.answer(session, at);
+            let answered = |(_, answers): &(&Vec<u8>, &Answers)| answers.is_any();
+            for (domain, answers) in self.domains.iter().filter(answered) {
+                let half = Half::Hub(domain, answers);
+                self.halves
+                    .push(session, connector, &half, place, source_id);
+            }
+        }
+    }
+
+    /// Answers by recipient domain of one connector's transactions; a refused MAIL and addresses
+    /// without a domain under the empty one.
+    fn answer(&mut self, session: &Session<'_>, at: usize) {
         self.domains.clear();
         let connector = session.segments[at].connector;
         for transaction in &session.mail.transactions {
@@ -184,9 +292,7 @@ impl<'s> Emit<'s> {
                 continue;
             }
             for recipient in session.mail.recipients_of(transaction) {
-                let Some(domain) = command::domain(recipient.address) else {
-                    continue;
-                };
+                let domain = command::domain(recipient.address).unwrap_or_default();
                 let answers = self.domains.entry(domain.to_ascii_lowercase()).or_default();
                 match recipient.fate {
                     Fate::Accepted => answers.accept(recipient.time),
@@ -194,19 +300,24 @@ impl<'s> Emit<'s> {
                     Fate::Rejected | Fate::Unknown => {}
                 }
             }
-        }
-        for (domain, answers) in &self.domains {
-            self.observations
-                .session(who, Kind::Relay, domain, showing, answers);
+            if transaction.sender_refused > 0 {
+                let answers = self.domains.entry(Vec::new()).or_default();
+                refuse_sender(transaction, answers);
+            }
         }
     }
 
     /// True if a batch is ready to go.
     pub(crate) fn full(&self) -> bool {
-        self.sessions.len() >= BATCH_ROWS || self.transactions.len() >= BATCH_ROWS
+        let rows = [
+            self.sessions.len(),
+            self.transactions.len(),
+            self.halves.len(),
+        ];
+        rows.iter().any(|rows| *rows >= BATCH_ROWS)
     }
 
-    /// Sessions and transactions so far.
+    /// Sessions, transactions and halves so far.
     pub(crate) fn take(&mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
         let mut batches = Vec::new();
         if self.sessions.len() > 0 {
@@ -214,6 +325,9 @@ impl<'s> Emit<'s> {
         }
         if self.transactions.len() > 0 {
             batches.push((Table::Transactions, self.transactions.finish(self.batch)?));
+        }
+        if self.halves.len() > 0 {
+            batches.push((Table::ProxiedHalves, self.halves.finish(self.batch)?));
         }
         Ok(batches)
     }
@@ -241,6 +355,10 @@ pub(crate) fn count(session: &Session<'_>, transaction: &Transaction<'_>, answer
             Fate::Rejected | Fate::Unknown => {}
         }
     }
+    refuse_sender(transaction, answers);
+}
+
+fn refuse_sender(transaction: &Transaction<'_>, answers: &mut Answers) {
     for _ in 0..transaction.sender_refused {
         answers.refuse(
             transaction

@@ -10,6 +10,7 @@ mod columns;
 mod emit;
 mod events;
 mod file;
+mod halves;
 mod ledger;
 mod observe;
 mod place;

@@ -19,12 +19,18 @@ pub(crate) const HOUR: i64 = 3_600_000_000;
 /// What kind of value an observation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Thumbprint of the certificate sent.
+    /// Thumbprint of the certificate sent; `none` where it is proved that Exchange Online got none.
     Certificate,
     /// Public address that an Exchange Online peer greeted.
     Egress,
-    /// TLS protocol.
+    /// TLS protocol; `none` where it is proved that mail went to Exchange Online in the clear.
     Tls,
+    /// Name of the error by which TLS failed.
+    TlsFailure,
+    /// `offered`, `absent` or `stripped`, by Exchange Online or a peer behind a masking device.
+    StartTls,
+    /// Whole seconds by which the server's clock is ahead of Exchange Online's.
+    Skew,
     /// Thumbprint of the peer's certificate.
     Peer,
     /// Recipient domain, toward Exchange Online.
@@ -42,6 +48,9 @@ impl Kind {
             Kind::Certificate => "certificate",
             Kind::Egress => "egress",
             Kind::Tls => "tls",
+            Kind::TlsFailure => "tls_failure",
+            Kind::StartTls => "starttls",
+            Kind::Skew => "skew",
             Kind::Peer => "peer",
             Kind::Relay => "relay",
             Kind::Route => "route",
@@ -83,6 +92,10 @@ impl Answers {
         self.refused += 1;
         self.first_refused = earlier(self.first_refused, Some(time));
         self.last_refused = self.last_refused.max(Some(time));
+    }
+
+    pub(crate) fn is_any(&self) -> bool {
+        self.accepted + self.refused > 0
     }
 
     pub(crate) fn add(&mut self, other: &Answers) {

@@ -20,6 +20,8 @@ pub enum Table {
     Transactions,
     /// One value that a connector showed on a server in one hour; see [`Kind`](crate::Kind).
     Observations,
+    /// One half of a delivery through a front end; of a hub's half one recipient domain.
+    ProxiedHalves,
     /// One certificate text as a log spelled it out: the facts behind a thumbprint.
     CertificatesSeen,
     /// One line that could not be read.
@@ -65,12 +67,13 @@ pub enum Table {
 
 impl Table {
     /// Every table, in the order in which a batch is applied: `sources` comes last.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Events,
         Table::Sessions,
         Table::OpenSessions,
         Table::Transactions,
         Table::Observations,
+        Table::ProxiedHalves,
         Table::CertificatesSeen,
         Table::Rejects,
         Table::InboundConnectors,
@@ -102,6 +105,7 @@ impl Table {
             Table::OpenSessions => "open_sessions",
             Table::Transactions => "transactions",
             Table::Observations => "observations",
+            Table::ProxiedHalves => "proxied_halves",
             Table::CertificatesSeen => "certificates_seen",
             Table::Rejects => "rejects",
             Table::InboundConnectors => "inbound_connectors",
@@ -243,6 +247,9 @@ fn build(table: Table) -> Schema {
                 text("tls_cipher"),
                 text("tls_error"),
                 text("chain_status"),
+                text("auth_error"),
+                text("secure_domain_error"),
+                int64("clock_skew_ms"),
             ],
             certificate("sent"),
             certificate("received"),
@@ -336,6 +343,29 @@ fn build(table: Table) -> Schema {
                 text("first_source_id"),
                 int64("first_line"),
             ],
+        ]
+        .concat(),
+        Table::ProxiedHalves => [
+            place(),
+            vec![
+                text("half"),
+                text("hub_session_id"),
+                text("session_id"),
+                time("start_time"),
+            ],
+            ["certificate", "egress", "tls", "peer", "route", "domain"]
+                .map(text)
+                .into(),
+            vec![int64("accepted"), int64("refused")],
+            [
+                "first_accepted",
+                "last_accepted",
+                "first_refused",
+                "last_refused",
+            ]
+            .map(time)
+            .into(),
+            origin(),
         ]
         .concat(),
         Table::CertificatesSeen => [

@@ -21,7 +21,8 @@ columns! {
         remote_ip: Utf8, remote_port: Int32, peer_kind: Utf8, peer_cloud: Utf8,
         banner_host: Utf8, ehlo_name: Utf8, egress_ip: Utf8, starttls_offered: Bool,
         starttls_sent: Bool, starttls_code: Int32, tls_protocol: Utf8, tls_cipher: Utf8,
-        tls_error: Utf8, chain_status: Utf8,
+        tls_error: Utf8, chain_status: Utf8, auth_error: Utf8, secure_domain_error: Utf8,
+        clock_skew_ms: Int64,
         sent_thumbprint: Utf8, sent_subject: Utf8, sent_issuer: Utf8, sent_serial: Utf8,
         sent_not_before: Time, sent_not_after: Time, sent_names: Texts,
         received_thumbprint: Utf8, received_subject: Utf8, received_issuer: Utf8,
@@ -114,6 +115,9 @@ impl SessionColumns {
         append(&mut self.tls_cipher, last.tls.map_or(b"", |tls| tls.cipher));
         append(&mut self.tls_error, session.tls_error);
         append(&mut self.chain_status, session.chain_status);
+        append_text(&mut self.auth_error, session.auth_error);
+        append_text(&mut self.secure_domain_error, session.secure_domain_error);
+        self.clock_skew_ms.append_option(session.clock_skew_ms());
         append_certificate!(
             self,
             last_shown.sent.as_ref(),
@@ -209,6 +213,12 @@ fn outcome(session: &Session<'_>, answers: &Answers) -> &'static str {
     if marks.tls_failed {
         return "tls_failed";
     }
+    if !session.auth_error.is_empty() {
+        return "auth_failed";
+    }
+    if !session.secure_domain_error.is_empty() {
+        return "secure_domain_failed";
+    }
     if marks.connect_failed || !marks.connected && session.disconnect.is_none() && !marks.cut_head {
         return "connect_failed";
     }
@@ -235,6 +245,11 @@ fn flags(session: &Session<'_>) -> Vec<&'static str> {
     let utf8 = |bytes: &[u8]| matches!(lossless(bytes), std::borrow::Cow::Borrowed(_));
     let all = [
         ("masked", masked),
+        ("starttls_stripped", session.starttls() == Some("stripped")),
+        ("hub_half", session.marks.hub_half),
+        ("front_end_half", session.is_front_end_half()),
+        ("client_proxy", session.marks.client_proxy),
+        ("inbound_proxy", !session.inbound_session.is_empty()),
         ("connector_changed", connector_changed),
         (
             "sequence_restarted",

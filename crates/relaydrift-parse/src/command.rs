@@ -26,6 +26,8 @@ pub enum Command<'a> {
     AnonymousTls,
     /// AUTH or X-EXPS, with whatever method.
     Auth,
+    /// `<Binary Data>`: what an AUTH exchange sends, never logged itself.
+    Credentials,
     /// MAIL FROM: the reverse path without its angle brackets, empty for `<>`; SIZE where given.
     Mail {
         /// `user@host`, as written.
@@ -88,6 +90,7 @@ pub fn parse(data: &[u8]) -> Command<'_> {
         4 if is("QUIT") => Command::Quit,
         4 if is("AUTH") => Command::Auth,
         6 if is("X-EXPS") => Command::Auth,
+        7 if data == b"<Binary Data>" => Command::Credentials,
         6 if is("XPROXY") => Command::Xproxy,
         8 if is("STARTTLS") => Command::StartTls,
         8 if is("XPROXYTO") => Command::XproxyTo,
@@ -253,7 +256,8 @@ mod tests {
                 Command::XproxyTo,
             ),
             ("XPROXYFROM SID=08D0", Command::Other),
-            ("<Binary Data>", Command::Other),
+            ("<Binary Data>", Command::Credentials),
+            ("<Binary Data> x", Command::Other),
             ("MAIL", Command::Other),
             ("RCPT FROM:<a@b>", Command::Other),
             ("", Command::Other),

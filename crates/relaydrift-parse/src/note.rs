@@ -23,7 +23,8 @@ pub enum Note<'a> {
     PermissionsSet,
     /// `attempting to connect`
     Connecting {
-        /// In a front end's log: the hub's session that it speaks for (16 hex digits).
+        /// In a front end's log: the session that it speaks for (16 hex digits). Of a hub's send
+        /// connector it is the hub's own session, else the one in which the client submitted.
         proxied_session: Option<&'a [u8]>,
         /// It speaks for a client that submitted mail, not for a hub's send connector.
         client_proxy: bool,
@@ -82,10 +83,17 @@ pub enum Note<'a> {
     TlsRequired,
     /// `Tls cipher strength is too weak`
     TlsTooWeak,
+    /// `DirectTrust certificate failed to authenticate`: the certificate is not the one on record.
+    DirectTrustFailed,
     /// `Outbound Authentication failed ...`: AUTH or X-EXPS, not TLS.
     AuthFailed {
         /// The status, or a message.
         error: &'a [u8],
+    },
+    /// `Message to secure domain '...' on send connector '...' failed because ...`
+    SecureDomainFailed {
+        /// What follows `because`.
+        reason: &'a [u8],
     },
     /// A revocation check that could not be made was passed over. In form A it is also the
     /// heading of the certificate it concerns: see [`certificate::classify`].
@@ -133,10 +141,7 @@ pub fn parse<'a>(context: &'a [u8], data: &'a [u8]) -> Note<'a> {
     match first {
         b'a' => {
             if let Some(tail) = after("attempting to connect") {
-                return Note::Connecting {
-                    proxied_session: hex_after(tail, b"Proxied session id "),
-                    client_proxy: tail.starts_with(b". Client proxy session for "),
-                };
+                return connecting(tail);
             }
         }
         b's' => {
@@ -189,8 +194,21 @@ pub fn parse<'a>(context: &'a [u8], data: &'a [u8]) -> Note<'a> {
                 return Note::TlsRequired;
             }
         }
-        b'D' if after("Drop connection because TLS configuration requires TLS").is_some() => {
-            return Note::TlsRequired;
+        b'D' => {
+            if after("Drop connection because TLS configuration requires TLS").is_some() {
+                return Note::TlsRequired;
+            } else if after("DirectTrust certificate failed to authenticate").is_some() {
+                return Note::DirectTrustFailed;
+            }
+        }
+        b'M' => {
+            let because = b"' failed because ";
+            if let Some(tail) = after("Message to secure domain '")
+                && let Some(at) = memmem::rfind(tail, because)
+            {
+                let reason = &tail[at + because.len()..];
+                return Note::SecureDomainFailed { reason };
+            }
         }
         b'F' => {
             if let Some(text) = after("Failed to connect.") {
@@ -226,6 +244,19 @@ pub fn parse<'a>(context: &'a [u8], data: &'a [u8]) -> Note<'a> {
     match certificate::is_certificate(context) {
         true => Note::Certificate,
         false => Note::Other,
+    }
+}
+
+/// What follows `attempting to connect`. An outbound proxy names two sessions, the hub's (which came
+/// with XPROXYTO) and then the front end's own inbound one: `. Outbound proxy from {host} with session
+/// id {hub's}. Proxied session id {own}`.
+fn connecting(tail: &[u8]) -> Note<'_> {
+    let own = hex_after(tail, b"Proxied session id ");
+    let outbound = tail.starts_with(b". Outbound proxy from ");
+    let hub = hex_after(tail, b" with session id ").filter(|_| outbound);
+    Note::Connecting {
+        proxied_session: hub.or(own),
+        client_proxy: tail.starts_with(b". Client proxy session for "),
     }
 }
 
@@ -362,6 +393,14 @@ mod tests {
                 "attempting to connect. Outbound proxy from hub.example with session id \
                  08DF1F4EEFBDC001. Proxied session id 08DF1F4EEFBDC002"
             ),
+            Note::Connecting {
+                proxied_session: Some(b"08DF1F4EEFBDC001"),
+                client_proxy: false
+            },
+            "the hub's session, not the front end's own"
+        );
+        assert_eq!(
+            note("attempting to connect. Proxied session id 08DF1F4EEFBDC002"),
             Note::Connecting {
                 proxied_session: Some(b"08DF1F4EEFBDC002"),
                 client_proxy: false
@@ -514,6 +553,19 @@ mod tests {
                 error: b"LogonDenied"
             }
         );
+        assert_eq!(
+            note("DirectTrust certificate failed to authenticate"),
+            Note::DirectTrustFailed
+        );
+        assert_eq!(
+            note(
+                "Message to secure domain 'a.example' on send connector 'To 'b' failed because c' \
+                 failed because TLS was not offered "
+            ),
+            Note::SecureDomainFailed {
+                reason: b"TLS was not offered"
+            }
+        );
         for text in [
             "CRL validation failed with status RevocationOffline. Treating the failure as success.",
             "Treating CRL chain validation failure RevocationOffline as success.",
@@ -544,8 +596,8 @@ mod tests {
         }
         for context in [
             "",
-            "DirectTrust certificate failed to authenticate",
             "Sending blob x",
+            "Message to secure domain 'a.example' on send connector 'c'",
             "Certificate",
             "Tarpit for '0.00:00:05' due to '250 2.0.0 Resetting'",
         ] {
@@ -557,7 +609,7 @@ mod tests {
         #[test]
         fn takes_any_bytes(
             bytes: Vec<u8>,
-            start in "(attempting to connect|TLS protocol |CRL validation failed with status |sending message with RecordId |Outbound )?",
+            start in "(attempting to connect. Outbound proxy from |Message to secure domain '|TLS protocol |CRL validation failed with status |sending message with RecordId |Outbound )?",
         ) {
             let _ = parse(&[start.as_bytes(), &bytes].concat(), &bytes);
         }

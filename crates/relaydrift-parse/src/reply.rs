@@ -111,6 +111,18 @@ pub fn is_attribution_refusal(reply: &Reply) -> bool {
         .is_some_and(|attr| matches!(&*attr_name(attr), "ATTR35" | "ATTR36"))
 }
 
+/// The time at which Exchange Online wrote an error: the stamp in its closing brackets.
+pub fn stamp(reply: &Reply) -> Option<i64> {
+    let words = reply.origin?.split(|byte| *byte == b' ');
+    words.into_iter().find_map(crate::time::parse)
+}
+
+/// The time, to the second, with which a greeting closes: `... ready at Thu, 21 Mar 2019 13:00:44 +0000`.
+pub fn greeting_time(data: &[u8]) -> Option<i64> {
+    let dates = memmem::find_iter(data, b", ").map(|at| &data[at + 2..]);
+    dates.into_iter().find_map(crate::time::parse_mail)
+}
+
 /// Host and bracketed address of `250-host Hello [192.0.2.1]` and of its joined form.
 ///
 /// The address is the client's as the host sees it; an `IPv6:` before it is left out. It is the
@@ -404,6 +416,25 @@ mod tests {
     }
 
     #[test]
+    fn times() {
+        let refused = |origin: &str| format!("550 5.7.64 Relay Access Denied [{origin}]");
+        let time = crate::time::parse(b"2025-01-29T19:07:30.476Z");
+        let whole =
+            "CH3PEPF00000016.namprd21.prod.outlook.com 2025-01-29T19:07:30.476Z 08DD3FA5DBC8F401";
+        assert_eq!(stamp(&parse(refused(whole).as_bytes()).unwrap()), time);
+        for none in [
+            "BL2NAM06FT004.Eop-nam06.prod.protection.outlook.com",
+            "mx.example 2025-01-29T19:07:30.476Z 08DD",
+        ] {
+            assert_eq!(stamp(&parse(refused(none).as_bytes()).unwrap()), None);
+        }
+        let banner = b"220 x.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at Thu, 21 Mar 2019 13:00:44 +0000 [08DD]";
+        let time = crate::time::parse(b"2019-03-21T13:00:44.000Z");
+        assert_eq!(greeting_time(banner), time);
+        assert_eq!(greeting_time(b"220 mx, ready"), None);
+    }
+
+    #[test]
     fn masks() {
         for masked in [
             &b"220 ********************"[..],
@@ -436,7 +467,7 @@ mod tests {
                     let _ = is_attribution_refusal(&reply);
                     let _ = reply.attr.map(attr_name);
                 }
-                let _ = (hello(data), offers_starttls(data), is_masked(data));
+                let _ = (hello(data), offers_starttls(data), is_masked(data), greeting_time(data));
             }
         }
 

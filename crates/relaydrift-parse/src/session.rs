@@ -67,6 +67,13 @@ pub struct Marks {
     pub exchange_banner: bool,
     /// XPROXYTO or XPROXY sent: toward a front end.
     pub proxying: bool,
+    /// XPROXYTO sent: this is the hub's half of a delivery through a front end, which alone has
+    /// the certificate, the TLS and the address that the other end saw.
+    pub hub_half: bool,
+    /// A front end's session for a client that submitted mail.
+    pub client_proxy: bool,
+    /// A whole reply to EHLO was seen.
+    pub ehlo_answered: bool,
     /// A DirectTrust certificate: an Edge subscription.
     pub direct_trust: bool,
     /// Banner or EHLO reply overwritten by a middle box.
@@ -112,11 +119,16 @@ pub struct Session<'a> {
     pub cloud: Option<Cloud>,
     /// Reply code to STARTTLS.
     pub starttls_code: Option<u16>,
-    /// Error of a failed negotiation or authentication.
+    /// Error of a failed negotiation or authentication: Windows' name for it, or `TlsRequired`,
+    /// `TlsTooWeak` and `DirectTrustFailed` where Exchange itself was not content.
     pub tls_error: &'a [u8],
+    /// Error of AUTH or X-EXPS: Windows' name for it, else the reply.
+    pub auth_error: Text<'a>,
+    /// Why a message to a domain under mutual TLS failed.
+    pub secure_domain_error: Text<'a>,
     /// From `Chain validation status`.
     pub chain_status: &'a [u8],
-    /// Id of the session at the front end or hub that this one is proxied for.
+    /// Id of the session that this one, at a front end, speaks for: see [`Note::Connecting`].
     pub proxied_session: &'a [u8],
     /// Id of the inbound session that this one proxies.
     pub inbound_session: &'a [u8],
@@ -124,6 +136,8 @@ pub struct Session<'a> {
     pub disconnect: Option<&'a [u8]>,
     /// Sequence numbers that are missing.
     pub gaps: u64,
+    /// The server's clock minus Exchange Online's, microseconds: see [`Session::clock_skew_ms`].
+    clock_skew: Option<i64>,
     /// Yes or no.
     pub marks: Marks,
     /// One for each connector the session ran under; at least one.
@@ -134,6 +148,9 @@ pub struct Session<'a> {
     heading: Option<Heading>,
     refusing: Option<Text<'a>>,
 }
+
+/// Microseconds from the start of a second to its middle.
+const HALF_A_SECOND: i64 = 500_000;
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -171,6 +188,39 @@ impl<'a> Session<'a> {
     /// The peer is Exchange Online.
     pub fn is_cloud(&self) -> bool {
         self.cloud.is_some()
+    }
+
+    /// True if this is a front end's half of a delivery whose other half a hub logged.
+    pub fn is_front_end_half(&self) -> bool {
+        !self.proxied_session.is_empty() && !self.marks.client_proxy
+    }
+
+    /// Milliseconds by which the server's clock is ahead of Exchange Online's stamps.
+    ///
+    /// The least of the differences that the session shows: what a difference has above it is time
+    /// on the way. A greeting is stamped to the second and counts as written in the middle of it.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        let told = self.is_cloud() || self.marks.hub_half;
+        self.clock_skew
+            .filter(|_| told)
+            .map(|skew| skew.div_euclid(1000))
+    }
+
+    /// What became of STARTTLS: `offered`, `absent`, or `stripped` by a device in between; `None`
+    /// where the rows do not tell.
+    pub fn starttls(&self) -> Option<&'static str> {
+        let marks = &self.marks;
+        if marks.starttls_offered || marks.starttls_sent {
+            Some("offered")
+        } else if !marks.ehlo_answered {
+            None
+        } else if marks.masked {
+            Some("stripped")
+        } else if self.is_whole() {
+            Some("absent")
+        } else {
+            None
+        }
     }
 
     /// The segment that the latest row belongs to.
@@ -264,12 +314,14 @@ impl<'a> Session<'a> {
                 self.heading = None;
             }
             Note::TlsFailed { error } | Note::TlsAuthFailed { error, .. } => {
-                self.tls_error = error;
-                self.marks.tls_failed = true;
+                self.tls_failed(error);
             }
-            Note::TlsRequired | Note::TlsTooWeak => {
-                self.tls_error = context.bytes;
-                self.marks.tls_failed = true;
+            Note::TlsRequired => self.tls_failed(b"TlsRequired"),
+            Note::TlsTooWeak => self.tls_failed(b"TlsTooWeak"),
+            Note::DirectTrustFailed => self.tls_failed(b"DirectTrustFailed"),
+            Note::AuthFailed { error } => self.auth_failed(error),
+            Note::SecureDomainFailed { reason } => {
+                self.secure_domain_error = part(reason);
             }
             Note::ChainStatus { status } => self.chain_status = status,
             Note::Message {
@@ -279,9 +331,11 @@ impl<'a> Session<'a> {
                 self.mail.announce(record_id, message_id, origin, time);
             }
             Note::Connecting {
-                proxied_session, ..
+                proxied_session,
+                client_proxy,
             } => {
                 self.proxied_session = proxied_session.unwrap_or(self.proxied_session);
+                self.marks.client_proxy |= client_proxy;
             }
             Note::ProxyingInbound { session } => self.inbound_session = session,
             Note::ConnectFailed { .. } => self.marks.connect_failed = true,
@@ -293,6 +347,18 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn tls_failed(&mut self, error: &'a [u8]) {
+        self.tls_error = error;
+        self.marks.tls_failed = true;
+    }
+
+    /// The first error counts: what follows mostly repeats it in other words.
+    fn auth_failed(&mut self, error: &'a [u8]) {
+        if self.auth_error.is_empty() {
+            self.auth_error = part(error);
+        }
+    }
+
     fn certificate(&mut self, context: Text<'a>, data: Text<'a>) {
         match certificate::classify(context.bytes, data.bytes) {
             Some(certificate::Row::Heading(heading)) => {
@@ -300,7 +366,7 @@ impl<'a> Session<'a> {
                 self.marks.direct_trust |= heading == Heading::DirectTrust;
                 // An unknown thumbprint must not stand beside the facts of an earlier certificate.
                 if let Some(slot) = self.slot(heading)
-                    && heading != Heading::Received
+                    && !repeats(heading)
                 {
                     *slot = Some(CertificateText::default());
                 }
@@ -309,7 +375,9 @@ impl<'a> Session<'a> {
             Some(certificate::Row::Whole(heading, _)) => {
                 self.heading = None;
                 self.marks.direct_trust |= heading == Heading::DirectTrust;
-                if let Some(slot) = self.slot(heading) {
+                if let Some(slot) = self.slot(heading)
+                    && !(repeats(heading) && slot.is_some())
+                {
                     let whole = Some((heading, context, data));
                     *slot = Some(CertificateText {
                         whole,
@@ -329,18 +397,18 @@ impl<'a> Session<'a> {
         };
         if let Some(slot) = self.slot(heading) {
             let text = slot.get_or_insert_default();
-            if heading != Heading::Received || text.rows[at].is_none() && text.whole.is_none() {
+            if !repeats(heading) || text.rows[at].is_none() && text.whole.is_none() {
                 text.rows[at] = Some(value);
             }
         }
     }
 
-    /// Where the certificate under a heading is kept. `Received` (often a thumbprint alone) follows
-    /// `Remote` (the full set) and describes the same certificate.
+    /// Where the certificate under a heading is kept.
     fn slot(&mut self, heading: Heading) -> Option<&mut Option<CertificateText<'a>>> {
         match heading {
             Heading::Sending => Some(&mut self.last_segment().sent),
-            Heading::Remote | Heading::Received => Some(&mut self.last_segment().received),
+            Heading::Remote => Some(&mut self.last_segment().received),
+            _ if repeats(heading) => Some(&mut self.last_segment().received),
             _ => None,
         }
     }
@@ -352,7 +420,11 @@ impl<'a> Session<'a> {
             Command::StartTls => self.marks.starttls_sent = true,
             Command::AnonymousTls => self.marks.exchange_commands = true,
             Command::Auth if data.starts_with(b"X-EXPS") => self.marks.exchange_commands = true,
-            Command::Xproxy | Command::XproxyTo => self.marks.proxying = true,
+            Command::Xproxy => self.marks.proxying = true,
+            Command::XproxyTo => {
+                self.marks.proxying = true;
+                self.marks.hub_half = true;
+            }
             _ => {}
         }
         let segment = self.segments.len() - 1;
@@ -364,7 +436,7 @@ impl<'a> Session<'a> {
             return;
         };
         if parsed.code == 220 && self.banner.is_empty() && self.mail.is_idle() {
-            self.greet(data);
+            self.greet(data, time);
         }
         if parsed.code == 250 && self.mail.awaits_ehlo() {
             self.capabilities(data.bytes);
@@ -379,17 +451,33 @@ impl<'a> Session<'a> {
         let told = self.refusing.take().filter(|_| parsed.code >= 400);
         let data = told.unwrap_or(data);
         let parsed = reply::parse(data.bytes).unwrap_or(parsed);
-        if self.mail.reply(&parsed, data, origin, time) == Some(Pending::StartTls) {
-            self.starttls_code = Some(parsed.code);
+        if let Some(stamp) = reply::stamp(&parsed) {
+            self.compare_clocks(time, stamp);
+        }
+        match self.mail.reply(&parsed, data, origin, time) {
+            Some(Pending::StartTls) => self.starttls_code = Some(parsed.code),
+            Some(Pending::Ehlo) => self.marks.ehlo_answered |= parsed.code == 250,
+            Some(Pending::Auth) if parsed.code >= 400 => self.auth_failed(data.bytes),
+            _ => {}
         }
     }
 
-    fn greet(&mut self, data: Text<'a>) {
+    fn compare_clocks(&mut self, here: i64, there: i64) {
+        let skew = here.saturating_sub(there);
+        self.clock_skew = Some(self.clock_skew.map_or(skew, |least| least.min(skew)));
+    }
+
+    fn greet(&mut self, data: Text<'a>, time: i64) {
         self.banner = data;
         self.marks.masked |= reply::is_masked(data.bytes);
         self.marks.exchange_banner |= peer::is_exchange_banner(data.bytes);
         if let Some(host) = peer::banner_host(data.bytes) {
             self.cloud = peer::cloud_of_host(host).or(self.cloud);
+        }
+        if self.is_cloud()
+            && let Some(second) = reply::greeting_time(data.bytes)
+        {
+            self.compare_clocks(time, second + HALF_A_SECOND);
         }
     }
 
@@ -400,6 +488,27 @@ impl<'a> Session<'a> {
         }
         self.marks.starttls_offered |= reply::offers_starttls(line);
         self.marks.masked |= reply::is_masked(line);
+    }
+}
+
+/// Headings under which the certificate of the other end stands again: `Received` after `Remote`
+/// (often its thumbprint alone), the others where a rule accepted it.
+fn repeats(heading: Heading) -> bool {
+    matches!(
+        heading,
+        Heading::Received
+            | Heading::SmartHost
+            | Heading::DirectTrust
+            | Heading::SecureDomain
+            | Heading::ProxyTarget
+    )
+}
+
+/// A part of a field: quotes that the field's quoting doubled are single ones.
+fn part(bytes: &[u8]) -> Text<'_> {
+    Text {
+        bytes,
+        escaped: true,
     }
 }
 

@@ -18,6 +18,46 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     }
 }
 
+/// Reads the date that a greeting closes with, as mail writes it (RFC 5322):
+/// `21 Mar 2019 13:00:44 +0000`, to the whole second. Whatever follows it is passed over.
+pub fn parse_mail(text: &[u8]) -> Option<i64> {
+    let mut words = text.split(|byte| *byte == b' ');
+    let day = words.next().filter(|day| matches!(day.len(), 1 | 2))?;
+    let month = words.next()?;
+    let month = MONTHS
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(month))?;
+    let year = words.next().filter(|year| year.len() == 4)?;
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = words.next()? else {
+        return None;
+    };
+    let [sign @ (b'+' | b'-'), zone @ ..] = words.next()? else {
+        return None;
+    };
+    let zone = digits(zone.get(..4).filter(|_| zone.len() == 4)?)?;
+    let (hours, minutes) = (zone / 100, zone % 100);
+    if hours > 23 || minutes > 59 {
+        return None;
+    }
+    let clock = [
+        digits(&[*h1, *h2])?,
+        digits(&[*m1, *m2])?,
+        digits(&[*s1, *s2])?,
+    ];
+    let month = month as i64 + 1;
+    let time = assemble([digits(year)?, month, digits(day)?], clock, 0)?;
+    let offset = (hours * 60 + minutes) * 60_000_000;
+    Some(if *sign == b'+' {
+        time - offset
+    } else {
+        time + offset
+    })
+}
+
+const MONTHS: [&[u8]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
 /// Writes a time as RFC 3339 in UTC, with three decimals or, where they are needed, six.
 ///
 /// Years outside 0 to 9999, which no log holds, come out signed (ISO 8601, expanded form).
@@ -196,6 +236,32 @@ mod tests {
             parse(b"0000-01-01T00:00:00.000Z"),
             Some(-62_167_219_200_000_000)
         );
+    }
+
+    #[test]
+    fn reads_the_date_of_a_greeting() {
+        let time = parse(b"2019-03-21T13:00:44.000Z");
+        for text in [
+            "21 Mar 2019 13:00:44 +0000",
+            "21 mar 2019 15:00:44 +0200 [08DD59CA63652EED]",
+            "21 Mar 2019 07:30:44 -0530 x",
+        ] {
+            assert_eq!(parse_mail(text.as_bytes()), time, "{text}");
+        }
+        for none in [
+            "",
+            "21 Mar 2019",
+            "21 Mar 2019 13:00:44",
+            "21 Mrz 2019 13:00:44 +0000",
+            "31 Feb 2019 13:00:44 +0000",
+            "21 Mar 19 13:00:44 +0000",
+            "21 Mar 2019 1:00:44 +0000",
+            "21 Mar 2019 13:00:44 +00:00",
+            "21 Mar 2019 13:00:44 +2500",
+            "x1 Mar 2019 13:00:44 +0000",
+        ] {
+            assert_eq!(parse_mail(none.as_bytes()), None, "{none}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Pending {
     Ehlo,
     /// STARTTLS.
     StartTls,
+    /// AUTH, X-EXPS, or the credentials that follow.
+    Auth,
     /// MAIL of a transaction.
     Mail(usize),
     /// RCPT: transaction and recipient.
@@ -135,6 +137,7 @@ impl<'a> Mail<'a> {
         let pending = match (command, current) {
             (Command::Ehlo(_), _) => Pending::Ehlo,
             (Command::StartTls, _) => Pending::StartTls,
+            (Command::Auth | Command::Credentials, _) => Pending::Auth,
             (Command::Mail { address, size }, _) => {
                 self.begin(address, size, segment, at, time);
                 Pending::Mail(self.transactions.len() - 1)
@@ -221,7 +224,8 @@ impl<'a> Mail<'a> {
             }
             Pending::Data(at) | Pending::End(at) => self.end(at, answer),
             Pending::Chunk(at) if answer.code >= 400 => self.end(at, answer),
-            Pending::Chunk(_) | Pending::Ehlo | Pending::StartTls | Pending::Other => {}
+            Pending::Chunk(_) | Pending::Ehlo | Pending::StartTls => {}
+            Pending::Auth | Pending::Other => {}
         }
         Some(front)
     }
