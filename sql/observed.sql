@@ -1,7 +1,8 @@
--- One value that a connector showed on a server in one hour: `observations` with services and batches summed.
+-- One value that a connector showed on a server in one hour: `observations` with services and batches summed,
+-- and with the answers that a hub logged for a front end's sessions.
 -- `compared` is what decides whether two values are the same: the value itself, for egress addresses
 -- the address of IPv4 and the /64 network of IPv6.
--- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations.
+-- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations, linked.
 select
     organization,
     connector_id,
@@ -45,6 +46,50 @@ from (
         first_session_id,
         first_source_id,
         first_line
-    from observations
+    from (
+        select
+            organization,
+            connector_id,
+            server,
+            kind,
+            value,
+            hour,
+            first_seen,
+            last_seen,
+            sessions,
+            rows,
+            accepted,
+            refused,
+            first_accepted,
+            last_accepted,
+            first_refused,
+            last_refused,
+            first_session_id,
+            first_source_id,
+            first_line
+        from observations
+        union all
+        select
+            organization,
+            connector_id,
+            server,
+            kind,
+            value,
+            hour,
+            first_seen,
+            last_seen,
+            sessions,
+            cast(0 as bigint) as rows,
+            accepted,
+            refused,
+            first_accepted,
+            last_accepted,
+            first_refused,
+            last_refused,
+            first_session_id,
+            first_source_id,
+            first_line
+        from linked
+    )
 )
 group by organization, connector_id, server, kind, compared, hour

@@ -318,7 +318,7 @@ Examples:
   relaydrift sql --lake /lake \"describe drift\"
 
 Tables: events, sessions, open_sessions, transactions, observations,
-certificates_seen, rejects, sources. What should be: inbound_connectors,
+proxied_halves, certificates_seen, rejects, sources. What should be: inbound_connectors,
 send_connectors, accepted_domains, certificates, transport_services,
 organization_config, blocked_connectors.
 Views: connectors, certificate_spans, egress_spans, certificate_drift,

@@ -183,12 +183,12 @@ impl Run<'_> {
             let front_id = self.front.id(&mut self.speaker.rng);
             self.speaker
                 .proxied(&mut self.rows, &mut self.front_rows, &start, front_id);
-            self.keep(false);
-            self.keep(true);
+            let refused = self.keep(false, 0);
+            self.keep(true, refused);
             return Ok(());
         }
         while let Some(retry) = self.speaker.speak(&mut self.rows, &start) {
-            self.keep(false);
+            self.keep(false, 0);
             let at = clear_of_lulls(self.server, retry.at, &mut self.speaker.rng);
             if self.crash.is_some_and(|crash| crash.down <= at) {
                 return Ok(());
@@ -201,19 +201,20 @@ impl Run<'_> {
                 ..start
             };
         }
-        self.keep(false);
+        self.keep(false, 0);
         Ok(())
     }
 
-    /// Hands a session to its log as far as it was written, and notes what it shows that far.
-    fn keep(&mut self, front: bool) {
+    /// Hands a session to its log as far as it was written, notes what it shows that far, and gives
+    /// the recipients refused in it.
+    fn keep(&mut self, front: bool, refused_at_hub: u32) -> u32 {
         let rows = if front {
             &mut self.front_rows
         } else {
             &mut self.rows
         };
         let Some((start, _)) = rows.ends.first().copied() else {
-            return;
+            return 0;
         };
         let lost = self.fleet.end - IN_MEMORY;
         let cut = match self.crash {
@@ -222,11 +223,12 @@ impl Run<'_> {
         };
         let visible = rows.before(cut);
         if visible == 0 {
-            return;
+            return 0;
         }
         let mut shown = Shown {
             connector: rows.connector,
             start,
+            refused_at_hub,
             ..Shown::default()
         };
         for (_, fact) in rows.facts.iter().filter(|(row, _)| *row < visible) {
@@ -245,6 +247,7 @@ impl Run<'_> {
             &mut self.hub.log
         };
         log.push(rows, visible);
+        shown.refused
     }
 
     fn finish(mut self) -> io::Result<ServerTruth> {

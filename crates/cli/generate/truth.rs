@@ -23,6 +23,8 @@ pub struct Shown {
     pub egress: Option<u32>,
     /// Recipients refused for want of attribution.
     pub refused: u32,
+    /// Of a front end's session: those whose refusal the hub logged.
+    pub refused_at_hub: u32,
     /// `MAIL FROM` rows.
     pub transactions: u32,
     /// `RCPT TO` rows.
@@ -157,7 +159,13 @@ fn spans<'a>(
     value: impl Fn(&Shown) -> Option<u32>,
 ) -> Vec<Span> {
     let seen: Vec<(i64, u32, u32)> = sessions
-        .filter_map(|session| Some((session.start, value(session)?, session.refused)))
+        .filter_map(|session| {
+            Some((
+                session.start,
+                value(session)?,
+                session.refused + session.refused_at_hub,
+            ))
+        })
         .collect();
     let mut spans: Vec<Span> = Vec::new();
     let mut open: BTreeMap<u32, usize> = BTreeMap::new();

@@ -23,7 +23,7 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
     "certificate_changes",
     "certificate_facts",
     "changes",
@@ -31,6 +31,7 @@ const KEPT: [&str; 10] = [
     "drift",
     "egress_changes",
     "episodes",
+    "linked",
     "spans",
     "uses",
     "verdicts",

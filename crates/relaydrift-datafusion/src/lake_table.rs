@@ -131,7 +131,11 @@ impl TableProvider for LakeTable {
         let stored = scan(&self.tables.lake, &self.files, state, projection, limit)?;
         let of_sessions = matches!(
             self.files.table,
-            Table::Sessions | Table::Transactions | Table::Observations | Table::CertificatesSeen
+            Table::Sessions
+                | Table::Transactions
+                | Table::Observations
+                | Table::ProxiedHalves
+                | Table::CertificatesSeen
         );
         if !of_sessions {
             return Ok(stored);

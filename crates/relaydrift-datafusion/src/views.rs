@@ -54,6 +54,8 @@ const VIEWS: &[View] = list![
     egress_drift,
     egress_spans,
     episodes,
+    front_ends,
+    linked,
     observed,
     proved_relays,
     refusals,
