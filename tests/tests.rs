@@ -6,6 +6,7 @@
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
+//! - `transcripts`: single sessions and messages, the review of a connector, the state of the logs.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
@@ -14,4 +15,5 @@ mod corpus;
 mod fleets;
 mod lakes;
 mod readme;
+mod transcripts;
 mod util;

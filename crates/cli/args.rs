@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, 
 use crate::config::Config;
 use crate::output::{Format, Output};
 use crate::settings::{self, Choice};
-use crate::when::When;
+use crate::when::{Span, When};
 
 /// Finds certificate and address drift of Exchange send connectors in SMTP send-protocol logs.
 #[derive(Debug, Parser)]
@@ -61,6 +61,10 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the help as manual pages
     Man(ManArgs),
+    /// Show one session as a transcript, replies beside their commands
+    Show(ShowArgs),
+    /// Follow one message across servers, services and sessions
+    Trace(TraceArgs),
     /// Write a realistic fleet of logs with planted drift, and the truth about it
     #[command(after_help = "\
 Examples:
@@ -400,6 +404,62 @@ pub struct ManArgs {
     /// A folder for a page per command; without it, the page of the program goes to stdout
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+/// `relaydrift show`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift show 08DF1568755BCDAF --logs /logs
+  relaydrift show 08DF1568755BCDAF --lake /lake --server EX01 --service Hub
+  relaydrift show 08DF1568755BCDAF --lake /lake --format json | jq .
+
+Rows stand in the order of their commands, each reply below the command that it
+answers, with its line in the log. Times are UTC.")]
+pub struct ShowArgs {
+    /// Id of the session: 16 hexadecimal digits
+    #[arg(value_name = "SESSION")]
+    pub session: String,
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The one of this server, where several have the id (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// The one of this service: Hub, FrontEnd, Edge, ... (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Silence between two rows that is marked (500ms, 10s, 5m, 1h)
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub pause: Span,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift trace`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift trace '<cc963164caac0c11@EX01.contoso.com>' --logs /logs
+  relaydrift trace cc963164caac0c11@ex01.contoso.com --lake /lake
+  relaydrift trace cc963164caac0c11@ex01.contoso.com --lake /lake --format json
+
+The id stands in the message's headers (Message-ID), in message tracking and in
+reports of non-delivery. Letters before its @ count as they are written. Times are UTC.")]
+pub struct TraceArgs {
+    /// Message-ID, with or without its angle brackets
+    #[arg(value_name = "MESSAGE-ID")]
+    pub message_id: String,
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Silence between two rows that is marked (500ms, 10s, 5m, 1h)
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub pause: Span,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! is saying them: for eyes ([`text`]), or for machines as JSON or one row per fact ([`facts`]).
 
 mod advice;
-mod ask;
+pub mod ask;
 mod changed;
 mod facts;
 mod present;

@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod config;
 mod drift;
+mod facts;
 mod folders;
 mod generate;
 mod ingest;
@@ -17,8 +18,11 @@ mod output;
 mod page;
 mod progress;
 mod settings;
+mod show;
 mod source;
 mod sql;
+mod trace;
+mod transcript;
 mod when;
 
 use std::io;
@@ -101,6 +105,8 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Completions(args) => completions::run(args, global),
             Command::Man(args) => man::run(args, global),
             Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
+            Command::Show(args) => show::run(args, global).await,
+            Command::Trace(args) => trace::run(args, global).await,
         }
     });
     // An answer is out or an error is known: nobody waits for a thread that still reads.

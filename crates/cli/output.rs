@@ -52,6 +52,11 @@ impl Format {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// A command that says more than rows writes a page for reading, not data.
+    pub fn is_page(self) -> bool {
+        matches!(self, Format::Table | Format::Markdown)
+    }
+
     /// The format that the name of a file asks for.
     pub fn of(path: &Path) -> Option<Format> {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();

@@ -1,8 +1,11 @@
 //! Lines for a person: indented, wrapped, in columns, and coloured on a terminal.
 
+use std::io::Write;
+
+use anyhow::Result;
 use unicode_width::UnicodeWidthStr;
 
-use crate::output::shorten;
+use crate::output::{self, Format, Output, shorten};
 
 /// How a word stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,21 @@ impl Page {
             width: width.clamp(60, 120),
             colour,
         }
+    }
+
+    /// As wide and as coloured as the place that it goes to.
+    pub fn of(output: &Output) -> Self {
+        Page::new(output.width().unwrap_or(110), output.colour())
+    }
+
+    /// Writes it there; what is meant for Markdown keeps its columns.
+    pub fn write(self, output: &Output) -> Result<()> {
+        let mut out = output.open()?;
+        match output.format {
+            Format::Markdown => out.write_all(output::fenced(&self.text).as_bytes())?,
+            _ => out.write_all(self.text.as_bytes())?,
+        }
+        out.finish()
     }
 
     /// What was written.

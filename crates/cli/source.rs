@@ -37,6 +37,11 @@ impl Opened {
         read.map(drop).context("the logs cannot be read")
     }
 
+    /// Raw logs, not a lake.
+    pub fn is_raw(&self) -> bool {
+        self.logs.is_some()
+    }
+
     /// What the logs held, once they are read.
     pub fn summary(&self) -> Option<Summary> {
         self.logs.as_ref().and_then(|logs| logs.summary())

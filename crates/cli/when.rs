@@ -28,6 +28,37 @@ impl When {
     }
 }
 
+/// A length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(i64);
+
+impl Span {
+    /// In microseconds.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Span {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Span> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "ms" => 1000,
+            "s" => 1_000_000,
+            "m" => HOUR / 60,
+            "h" => HOUR,
+            "d" => 24 * HOUR,
+            _ => 0,
+        };
+        match digits.parse::<u32>() {
+            Ok(count) if unit > 0 => Ok(Span(i64::from(count).saturating_mul(unit))),
+            _ => bail!("write 500ms, 10s, 5m, 2h or 1d"),
+        }
+    }
+}
+
 /// The clock on the wall: microseconds since 1970.
 pub fn clock() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -75,6 +106,16 @@ impl FromStr for When {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, micros) in [("500ms", 500_000), ("10s", 10_000_000), ("2h", 2 * HOUR)] {
+            assert_eq!(text.parse::<Span>().unwrap().micros(), micros, "{text}");
+        }
+        for wrong in ["", "10", "s", "-5s", "5 s", "5w", "5\u{e9}"] {
+            assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn dates_times_and_spans() {

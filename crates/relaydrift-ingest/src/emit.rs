@@ -385,7 +385,7 @@ fn public_address(text: &[u8]) -> Option<String> {
 }
 
 /// `eop`, `exchange_internal` or `other`; nothing for a peer that never said a word.
-pub(crate) fn peer_kind(session: &Session<'_>) -> Option<&'static str> {
+pub fn peer_kind(session: &Session<'_>) -> Option<&'static str> {
     let marks = &session.marks;
     if session.is_cloud() {
         Some("eop")

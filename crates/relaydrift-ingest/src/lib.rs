@@ -25,6 +25,7 @@ use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 
+pub use emit::peer_kind;
 pub use observe::Kind;
 pub use place::{Naming, Place};
 pub use reader::EventReader;

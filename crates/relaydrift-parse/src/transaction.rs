@@ -118,6 +118,11 @@ impl<'a> Mail<'a> {
         &self.recipients[transaction.first..transaction.first + transaction.count]
     }
 
+    /// Commands that wait for their reply: one more after a command, one less after the reply that closes it.
+    pub fn waiting(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.pending.is_empty()
     }
