@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Result, anyhow};
 use relaydrift_ingest::Place;
+use relaydrift_parse::certificate::{Certificate, Heading};
 use relaydrift_parse::{Columns, Record, Row, Session, arrange, endpoint, reply};
 
 use crate::output::count;
@@ -106,6 +107,13 @@ impl Told<'_> {
         let step = &self.talk.steps[step];
         let line = i64::try_from(step.row.number).unwrap_or(i64::MAX);
         (self.paths[step.source as usize].as_deref(), line)
+    }
+
+    /// The certificate that it offered last.
+    pub fn sent(&self) -> Option<&Certificate> {
+        let mut all = self.certificates.values();
+        let sent = all.rfind(|spelled| spelled.heading == Heading::Sending);
+        sent.map(|spelled| &spelled.certificate)
     }
 
     /// `complete`, or what is missing of it.

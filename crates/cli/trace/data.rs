@@ -114,10 +114,6 @@ fn of_attempt(number: i64, attempt: &Attempt<'_, '_>) -> Vec<Fact> {
             "attempt" => &session.segments[attempt.transaction.segment],
             _ => session.segment(),
         };
-        let sent = told.certificates.values();
-        let sent = sent
-            .filter(|one| one.heading == relaydrift_parse::certificate::Heading::Sending)
-            .last();
         let start = if fact == "attempt" {
             attempt.steps.start
         } else {
@@ -133,7 +129,7 @@ fn of_attempt(number: i64, attempt: &Attempt<'_, '_>) -> Vec<Fact> {
             connector_id: Some(lossless(&segment.connector.value()).into_owned()),
             remote: Some(lossless(session.remote).into_owned()),
             host: host(told),
-            thumbprint: sent.and_then(|one| one.certificate.thumbprint.clone()),
+            thumbprint: told.sent().and_then(|sent| sent.thumbprint.clone()),
             egress_ip: segment
                 .hello
                 .filter(|_| session.is_cloud())

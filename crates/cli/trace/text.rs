@@ -1,6 +1,5 @@
 //! The way of a message for eyes: what became of it, attempt by attempt, and what is missing.
 
-use relaydrift_parse::certificate::Heading;
 use relaydrift_parse::text::lossless;
 
 use super::way::{Attempt, Way, host, tally, took};
@@ -205,12 +204,7 @@ fn peer(told: &Told<'_>) -> String {
 /// The certificate that a session sent and the address that Exchange Online saw.
 fn shown(told: &Told<'_>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    let sent = told.certificates.values();
-    let sent = sent
-        .filter(|spelled| spelled.heading == Heading::Sending)
-        .last();
-    if let Some(spelled) = sent {
-        let certificate = &spelled.certificate;
+    if let Some(certificate) = told.sent() {
         let texts = [&certificate.thumbprint, &certificate.subject];
         let texts: Vec<_> = texts
             .into_iter()

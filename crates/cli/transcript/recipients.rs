@@ -102,7 +102,7 @@ pub fn answered(
     let of = |wanted: fn(&Command<'_>) -> bool| steps.clone().filter(move |at| is(at, wanted));
     let mail = of(|command| matches!(command, Command::Mail { .. })).next();
     let ends = of(|command| matches!(command, Command::Data | Command::Bdat { .. }));
-    let end = ends.filter_map(reply_to).last();
+    let end = ends.filter_map(reply_to).next_back();
     let rcpts = of(|command| matches!(command, Command::Rcpt { .. }));
     let mail = mail.and_then(reply_to);
     let recipients = talk.session.mail.recipients_of(transaction);
