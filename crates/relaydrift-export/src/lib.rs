@@ -1,3 +1,37 @@
 //! Findings for SIEMs and for people: one canonical event, a renderer per format, transports apart.
+//!
+//! This crate knows what an [`Event`] is, how formats write it and how receivers take it. It must
+//! not know the engine, Arrow or tokio: whoever has rows turns them into events and hands them over.
+//!
+//! ```
+//! use relaydrift_export::{Event, Fact, Format, Refusal};
+//!
+//! let refusal = Refusal { session: "08DF1F4EEFBDC000".into(), code: Some(550), ..Refusal::default() };
+//! let event = Event {
+//!     key: "0f".into(),
+//!     time: 1_790_812_800_000_000,
+//!     reported: 1_790_812_860_000_000,
+//!     historic: false,
+//!     organization: "default".into(),
+//!     connector: "Outbound to Office 365".into(),
+//!     role: None,
+//!     server: "EX01".into(),
+//!     fact: Fact::Refusal(Box::new(refusal)),
+//! };
+//! let mut line = Vec::new();
+//! Format::Ndjson.render(&event, &mut line);
+//! assert!(line.starts_with(br#"{"event":"smtp_refusal","key":"0f","time":"2026-10-01T"#));
+//! ```
 
 pub mod escape;
+mod event;
+mod format;
+mod json;
+mod syslog;
+mod text;
+
+pub use event::{
+    Affected, Attack, Certificate, Endpoint, Event, Fact, Incident, Origin, Refusal, Session,
+    Severity, State, Stream, stream,
+};
+pub use format::{Format, csv_header, ocsf_class};
