@@ -23,15 +23,23 @@
 //! assert!(line.starts_with(br#"{"event":"smtp_refusal","key":"0f","time":"2026-10-01T"#));
 //! ```
 
+mod error;
 pub mod escape;
 mod event;
 mod format;
 mod json;
+mod queue;
+mod secret;
 mod syslog;
 mod text;
+pub mod transport;
 
+pub use error::Error;
 pub use event::{
     Affected, Attack, Certificate, Endpoint, Event, Fact, Incident, Origin, Refusal, Session,
     Severity, State, Stream, stream,
 };
 pub use format::{Format, csv_header, ocsf_class};
+pub use queue::{Acknowledge, Effort, Queue, Sent};
+pub use secret::{Secret, is_open_to_others};
+pub use transport::Record;

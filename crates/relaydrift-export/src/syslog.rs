@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::escape::acts;
 use crate::event::{Event, Fact, Severity};
+use crate::text::escaped;
 
 /// local0
 const FACILITY: u8 = 16;
@@ -53,18 +55,13 @@ fn printable(text: &str, limit: usize) -> String {
 /// A value of structured data: `"`, `\` and `]` are escaped; what acts is spelled out.
 fn parameter(text: &str) -> String {
     let mut value = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' | ']' => {
-                value.push('\\');
-                value.push(c);
-            }
-            c if crate::escape::acts(c) => {
-                let _ = write!(value, "\\\\u{{{:x}}}", u32::from(c));
-            }
-            c => value.push(c),
+    escaped(&mut value, text, 255, |out, c| match c {
+        '"' | '\\' | ']' => out.extend(['\\', c]),
+        c if acts(c) => {
+            let _ = write!(out, "\\\\u{{{:x}}}", u32::from(c));
         }
-    }
+        c => out.push(c),
+    });
     value
 }
 

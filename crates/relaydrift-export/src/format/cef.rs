@@ -1,13 +1,14 @@
 //! CEF 1: `CEF:1|vendor|product|version|class|name|severity|extension`.
 //!
 //! In the header `\` and `|` are escaped, in the extension `\` and `=`, line ends as `\n` and `\r`.
-//! Other characters that act on a display are spelled `\\u{1b}`. Lengths are those of the standard.
+//! Other characters that act on a display are spelled `\\u{1b}`. Lengths are those of the standard or less: a message stays
+//! below the 8 kB that syslog receivers take.
 
 use std::fmt::Write as _;
 
 use crate::escape::acts;
 use crate::event::{Certificate, Event, Fact, Incident, Refusal, Session, Severity};
-use crate::text::cut;
+use crate::text::escaped;
 
 /// Appends the event.
 pub fn render(event: &Event, out: &mut Vec<u8>) {
@@ -24,7 +25,7 @@ pub fn render(event: &Event, out: &mut Vec<u8>) {
         text,
         "CEF:1|relaydrift|relaydrift|{}|{}|{}|{severity}|",
         header(env!("CARGO_PKG_VERSION"), 31),
-        header(&event.name(), 1023),
+        header(&event.name(), 255),
         header(&event.title(), 512),
     );
     let mut extension = Extension { text, first: true };
@@ -33,16 +34,17 @@ pub fn render(event: &Event, out: &mut Vec<u8>) {
 }
 
 fn header(text: &str, limit: usize) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in cut(text, limit).chars() {
-        match c {
-            '\\' | '|' => escaped.extend(['\\', c]),
-            c if acts(c) => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let mut field = String::with_capacity(text.len());
+    escaped(&mut field, text, limit, |out, c| match c {
+        '\\' | '|' => out.extend(['\\', c]),
+        c if acts(c) => out.push(' '),
+        c => out.push(c),
+    });
+    field
 }
+
+/// Bytes of a value.
+const TEXT: usize = 400;
 
 struct Extension {
     text: String,
@@ -60,17 +62,15 @@ impl Extension {
         self.text.push_str(name);
         self.text.push('=');
         // A reader cuts the spaces at both ends away.
-        for c in cut(value, limit).trim().chars() {
-            match c {
-                '\\' | '=' => self.text.extend(['\\', c]),
-                '\n' => self.text.push_str("\\n"),
-                '\r' => self.text.push_str("\\r"),
-                c if acts(c) => {
-                    let _ = write!(self.text, "\\\\u{{{:x}}}", u32::from(c));
-                }
-                c => self.text.push(c),
+        escaped(&mut self.text, value.trim(), limit, |out, c| match c {
+            '\\' | '=' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            c if acts(c) => {
+                let _ = write!(out, "\\\\u{{{:x}}}", u32::from(c));
             }
-        }
+            c => out.push(c),
+        });
     }
 
     fn maybe(&mut self, name: &str, value: Option<&str>, limit: usize) {
@@ -91,7 +91,7 @@ impl Extension {
     fn custom(&mut self, name: &str, label: &str, value: Option<&str>, limit: usize) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             self.pair(name, value, limit);
-            self.pair(&format!("{name}Label"), label, 1023);
+            self.pair(&format!("{name}Label"), label, TEXT);
         }
     }
 
@@ -109,29 +109,29 @@ impl Extension {
             "cs2",
             "CertificateSerial",
             certificate.serial.as_deref(),
-            4000,
+            TEXT,
         );
         self.custom(
             "cs3",
             "CertificateSubject",
             certificate.subject.as_deref(),
-            4000,
+            TEXT,
         );
         self.custom(
             "cs4",
             "CertificateIssuer",
             certificate.issuer.as_deref(),
-            4000,
+            TEXT,
         );
         self.custom(
             "cs5",
             "CertificateThumbprint",
             Some(&certificate.thumbprint),
-            4000,
+            TEXT,
         );
         if let Some(not_after) = certificate.not_after {
             self.time("deviceCustomDate1", Some(not_after));
-            self.pair("deviceCustomDate1Label", "CertificateNotAfter", 1023);
+            self.pair("deviceCustomDate1Label", "CertificateNotAfter", TEXT);
         }
     }
 }
@@ -139,7 +139,7 @@ impl Extension {
 fn members(event: &Event, e: &mut Extension) {
     e.time("rt", Some(event.time));
     e.pair("dvchost", &event.server, 100);
-    e.custom("cs1", "SendConnector", Some(&event.connector), 4000);
+    e.custom("cs1", "SendConnector", Some(&event.connector), TEXT);
     match &event.fact {
         Fact::Incident(incident) => finding(event, incident, e),
         Fact::Refusal(refusal) => refused(event, refusal, e),
@@ -151,13 +151,13 @@ fn finding(event: &Event, incident: &Incident, e: &mut Extension) {
     e.pair("externalId", &incident.uid, 40);
     e.time("start", Some(incident.opened));
     e.time("end", incident.closed);
-    e.pair("cat", incident.stream.name(), 1023);
+    e.pair("cat", incident.stream.name(), TEXT);
     e.pair("outcome", incident.state.name(), 63);
-    e.maybe("reason", incident.cause.as_deref(), 1023);
+    e.maybe("reason", incident.cause.as_deref(), TEXT);
     e.pair("msg", &incident.detail, 1023);
     e.int("cnt", Some(incident.refused));
     e.int("cn1", Some(incident.revision));
-    e.pair("cn1Label", "Revision", 1023);
+    e.pair("cn1Label", "Revision", TEXT);
     let (before, after) = incident.change();
     e.maybe(
         "oldFileHash",
@@ -176,7 +176,7 @@ fn finding(event: &Event, incident: &Incident, e: &mut Extension) {
         "cs6",
         "Servers",
         Some(&incident.server_names().join(",")),
-        4000,
+        TEXT,
     );
     let addresses = incident.addresses();
     let last = addresses.last().copied();
@@ -194,20 +194,20 @@ fn refused(event: &Event, refusal: &Refusal, e: &mut Extension) {
     connection(event, &refusal.local, &refusal.remote, e);
     e.pair("externalId", &refusal.session, 40);
     e.int("cnt", Some(refusal.refused));
-    e.pair("cat", "telemetry", 1023);
+    e.pair("cat", "telemetry", TEXT);
     e.pair("act", "blocked", 63);
     e.pair("outcome", "failure", 63);
-    e.pair("reason", &refusal.status(), 1023);
+    e.pair("reason", &refusal.status(), TEXT);
     e.maybe("msg", refusal.text.as_deref(), 1023);
-    e.maybe("suser", refusal.sender.as_deref(), 1023);
-    e.pair("duser", &refusal.recipients.join(","), 1023);
+    e.maybe("suser", refusal.sender.as_deref(), TEXT);
+    e.pair("duser", &refusal.recipients.join(","), TEXT);
     e.custom(
         "cs5",
         "CertificateThumbprint",
         refusal.thumbprint.as_deref(),
-        4000,
+        TEXT,
     );
-    e.custom("cs6", "EnhancedStatus", refusal.enhanced.as_deref(), 4000);
+    e.custom("cs6", "EnhancedStatus", refusal.enhanced.as_deref(), TEXT);
     e.address(
         "sourceTranslatedAddress",
         "c6a4",
@@ -222,22 +222,22 @@ fn traffic(event: &Event, session: &Session, e: &mut Extension) {
     e.pair("externalId", &session.session, 40);
     e.time("start", Some(event.time));
     e.time("end", Some(session.end));
-    e.pair("cat", "telemetry", 1023);
+    e.pair("cat", "telemetry", TEXT);
     let failed = session.refused > 0 || session.tls_error.is_some();
     e.pair("outcome", if failed { "failure" } else { "success" }, 63);
     e.maybe(
         "reason",
         session.tls_error.as_deref().or(session.outcome.as_deref()),
-        1023,
+        TEXT,
     );
     e.int("cn1", Some(session.accepted));
-    e.pair("cn1Label", "RecipientsAccepted", 1023);
+    e.pair("cn1Label", "RecipientsAccepted", TEXT);
     e.int("cn2", Some(session.refused));
-    e.pair("cn2Label", "RecipientsRefused", 1023);
+    e.pair("cn2Label", "RecipientsRefused", TEXT);
     if let Some(sent) = &session.sent {
         e.certificate(sent);
     }
-    e.custom("cs6", "TlsVersion", session.tls_version(), 4000);
+    e.custom("cs6", "TlsVersion", session.tls_version(), TEXT);
     e.address(
         "sourceTranslatedAddress",
         "c6a4",
@@ -255,7 +255,7 @@ fn connection(
 ) {
     e.address("src", "c6a2", "Source IPv6 Address", local.ip.as_deref());
     e.int("spt", local.port);
-    e.pair("shost", &event.server, 1023);
+    e.pair("shost", &event.server, TEXT);
     e.address(
         "dst",
         "c6a3",
@@ -263,7 +263,7 @@ fn connection(
         remote.ip.as_deref(),
     );
     e.int("dpt", remote.port);
-    e.maybe("dhost", remote.host.as_deref(), 1023);
+    e.maybe("dhost", remote.host.as_deref(), TEXT);
     e.pair("proto", "TCP", 31);
     e.pair("app", "SMTP", 31);
     e.pair("deviceDirection", "1", 1);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::escape::acts;
 use crate::event::{Event, Fact, Severity};
+use crate::text::escaped;
 
 /// Appends the event.
 pub fn render(event: &Event, out: &mut Vec<u8>) {
@@ -23,18 +24,19 @@ pub fn render(event: &Event, out: &mut Vec<u8>) {
     out.extend_from_slice(pairs.text.as_bytes());
 }
 
+/// A value is cut to so many bytes, so that a message stays below the 8 kB that receivers take.
+const LIMIT: usize = 400;
+
 fn spelled(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            // So that what is spelled out can be told from what was there.
-            '\\' => text.push_str("\\u{5c}"),
-            c if acts(c) => {
-                let _ = write!(text, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => text.push(c),
+    escaped(&mut text, value, LIMIT, |out, c| match c {
+        // So that what is spelled out can be told from what was there.
+        '\\' => out.push_str("\\u{5c}"),
+        c if acts(c) => {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
-    }
+        c => out.push(c),
+    });
     text
 }
 

@@ -1,1 +1,446 @@
+//! Every format over every kind of event: what goes in comes out, and nothing a stranger wrote
+//! begins a second record or acts on a display.
 
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::escape::acts;
+use crate::event::*;
+
+/// An event of each kind in which every text is this one.
+fn events(text: &str) -> [Event; 3] {
+    let some = || Some(text.to_owned());
+    let certificate = Certificate {
+        thumbprint: "98EDA6C3519AB9377E15D610609CB4D81B06D5FC".to_owned(),
+        subject: some(),
+        issuer: some(),
+        serial: some(),
+        not_before: Some(1_790_812_800_000_000),
+        not_after: Some(1_822_348_800_000_000),
+        names: vec![text.to_owned()],
+    };
+    let end = |ip: &str| Endpoint {
+        ip: Some(ip.to_owned()),
+        port: Some(25),
+        host: some(),
+    };
+    let affected = Affected {
+        server: text.to_owned(),
+        key: "k1".to_owned(),
+        before: some(),
+        after: some(),
+        occurred: 1_790_812_800_000_000,
+        detected: 1_790_812_800_000_000,
+        session: some(),
+        refused: 7,
+    };
+    let incident = Incident {
+        uid: "u1".to_owned(),
+        state: State::New,
+        revision: 1,
+        stream: Stream::Security,
+        severity: Severity::High,
+        kind: "certificate".to_owned(),
+        class: "renamed".to_owned(),
+        breaking: true,
+        detail: text.to_owned(),
+        cause: some(),
+        confidence: some(),
+        fix: some(),
+        coverage: some(),
+        planned_change: some(),
+        tenant: some(),
+        connector_guid: some(),
+        opened: 1_790_812_800_000_000,
+        updated: 1_790_812_800_000_000,
+        closed: None,
+        last_good: None,
+        refused: 7,
+        servers: vec![affected],
+        before: Some(certificate.clone()),
+        after: Some(certificate.clone()),
+        sender_domains: vec![text.to_owned()],
+    };
+    let origin = Origin {
+        source: some(),
+        line: Some(4),
+    };
+    let refusal = Refusal {
+        service: some(),
+        session: text.to_owned(),
+        origin: origin.clone(),
+        local: end("10.0.0.5"),
+        remote: end("2001:db8::19"),
+        code: Some(550),
+        enhanced: Some("5.7.64".to_owned()),
+        attr: some(),
+        text: some(),
+        refused: 2,
+        sender_domain: some(),
+        recipient_domains: vec![text.to_owned()],
+        sender: some(),
+        recipients: vec![text.to_owned()],
+        message_id: some(),
+        thumbprint: Some(certificate.thumbprint.clone()),
+        egress_ip: Some("203.0.113.10".to_owned()),
+    };
+    let session = Session {
+        service: some(),
+        session: text.to_owned(),
+        origin,
+        end: 1_790_812_801_500_000,
+        local: end("10.0.0.5"),
+        remote: end("192.0.2.1"),
+        peer_kind: some(),
+        ehlo_name: some(),
+        egress_ip: Some("203.0.113.10".to_owned()),
+        tls_protocol: Some("SP_PROT_TLS1_2_CLIENT".to_owned()),
+        tls_cipher: some(),
+        tls_error: some(),
+        sent: Some(certificate),
+        messages: 1,
+        accepted: 1,
+        refused: 2,
+        outcome: some(),
+        disconnect_reason: some(),
+    };
+    [
+        Fact::Incident(Box::new(incident)),
+        Fact::Refusal(Box::new(refusal)),
+        Fact::Session(Box::new(session)),
+    ]
+    .map(|fact| Event {
+        key: "0f".to_owned(),
+        time: 1_790_812_800_000_000,
+        reported: 1_790_812_860_000_000,
+        historic: false,
+        organization: text.to_owned(),
+        connector: text.to_owned(),
+        role: some(),
+        server: text.to_owned(),
+        fact,
+    })
+}
+
+fn rendered(format: Format, event: &Event) -> String {
+    let mut out = Vec::new();
+    format.render(event, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// The first value under a path of names.
+fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(value, |value, name| &value[name])
+}
+
+const JSON: [(Format, &str); 6] = [
+    (Format::Ndjson, ""),
+    (Format::Ocsf13, "unmapped"),
+    (Format::Ocsf19, "unmapped"),
+    (Format::Ecs, "relaydrift"),
+    (Format::Sentinel, "AdditionalFields"),
+    (Format::Splunk, "event.relaydrift"),
+];
+
+/// An obvious reader of CEF's extension: names begin after an unescaped space and end at `=`.
+fn cef_extension(line: &str) -> Vec<(String, String)> {
+    let mut parts: Vec<String> = vec![String::new()];
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        let last = parts.last_mut().unwrap();
+        match c {
+            '\\' => last.push(match chars.next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                other => other.unwrap(),
+            }),
+            '=' => parts.push(String::new()),
+            c => last.push(c),
+        }
+    }
+    let mut pairs = Vec::new();
+    let mut name = parts[0].clone();
+    for (at, part) in parts.iter().enumerate().skip(1) {
+        if at + 1 == parts.len() {
+            pairs.push((name.clone(), part.clone()));
+        } else {
+            let (value, next) = part.rsplit_once(' ').unwrap();
+            pairs.push((name.clone(), value.to_owned()));
+            name = next.to_owned();
+        }
+    }
+    pairs
+}
+
+/// What CEF makes of a text: control characters other than line ends spelled out, no outer spaces.
+fn as_cef(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.trim().chars() {
+        match c {
+            '\n' | '\r' => shown.push(c),
+            c if acts(c) => shown.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+fn as_leef(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\\' => "\\u{5c}".to_owned(),
+            c if acts(c) => format!("\\u{{{:x}}}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
+}
+
+/// The message behind the syslog header, whose structured data ends at the first unescaped `]`.
+fn message(line: &str) -> &str {
+    let start = line.find(" [relaydrift@32473").unwrap();
+    let mut escaped = false;
+    for (at, c) in line[start..].char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            ']' => return &line[start + at + 2..],
+            _ => {}
+        }
+    }
+    panic!("no end of structured data: {line}")
+}
+
+/// The value of a parameter of the structured data.
+fn parameter(line: &str, name: &str) -> String {
+    let start = line.find(&format!(" {name}=\"")).unwrap() + name.len() + 3;
+    let mut value = String::new();
+    let mut chars = line[start..].chars();
+    loop {
+        match chars.next().unwrap() {
+            '\\' => value.push(chars.next().unwrap()),
+            '"' => return value,
+            c => value.push(c),
+        }
+    }
+}
+
+fn check(text: &str) {
+    for event in events(text) {
+        for format in Format::ALL {
+            let line = rendered(format, &event);
+            if format != Format::Csv {
+                // LEEF's tab between pairs is the only character that acts.
+                let raw = line
+                    .chars()
+                    .find(|c| acts(*c) && !(format == Format::Leef && *c == '\t'));
+                assert_eq!(raw, None, "{}: {line}", format.name());
+            }
+        }
+        for (format, path) in JSON {
+            let line = rendered(format, &event);
+            let value: Value = serde_json::from_str(&line).unwrap();
+            let own = if path.is_empty() {
+                &value
+            } else {
+                at(&value, path)
+            };
+            if text.is_empty() {
+                assert!(own["connector"].is_null());
+            } else {
+                assert_eq!(own["connector"], text, "{}", format.name());
+                assert_eq!(own["organization"], text);
+            }
+        }
+        cef(&event, text);
+        leef(&event, text);
+        csv(&event, text);
+    }
+}
+
+fn cef(event: &Event, text: &str) {
+    let line = rendered(Format::Cef, event);
+    assert_eq!(parameter(&line, "key"), "0f");
+    let cef = message(&line);
+    assert!(cef.starts_with("CEF:1|relaydrift|relaydrift|"), "{cef}");
+    // Seven bars end the header: nothing in ours holds one.
+    let extension = cef.splitn(8, '|').nth(7).unwrap();
+    let pairs = cef_extension(extension);
+    let connector = pairs.iter().find(|(name, _)| name == "cs1");
+    let want = as_cef(text);
+    if want.is_empty() {
+        assert!(connector.is_none_or(|(_, value)| value.is_empty()));
+    } else if !connector.unwrap().1.ends_with('…') {
+        assert_eq!(connector.unwrap().1, want);
+    }
+    assert!(
+        pairs
+            .iter()
+            .any(|(name, value)| name == "flexString2" && value == "0f")
+    );
+}
+
+fn leef(event: &Event, text: &str) {
+    let line = rendered(Format::Leef, event);
+    let leef = message(&line);
+    assert!(
+        leef.starts_with("LEEF:2.0|relaydrift|relaydrift|"),
+        "{leef}"
+    );
+    let attributes = leef.splitn(7, '|').nth(6).unwrap();
+    let mut names = Vec::new();
+    for pair in attributes.split('\t') {
+        let (name, value) = pair.split_once('=').unwrap();
+        assert!(!names.contains(&name), "{name} twice");
+        names.push(name);
+        if name == "policy" && !value.ends_with('…') {
+            assert_eq!(value, as_leef(text));
+        }
+    }
+    assert!(names.contains(&"key"));
+}
+
+fn csv(event: &Event, text: &str) {
+    let mut file = csv_header();
+    file.extend_from_slice(b"\r\n");
+    Format::Csv.render(event, &mut file);
+    file.extend_from_slice(b"\r\n");
+    let mut reader = ::csv::Reader::from_reader(file.as_slice());
+    let names = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].len(), names.len());
+    let at = names.iter().position(|name| name == "connector").unwrap();
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']);
+    let want = if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    assert_eq!(&rows[0][at], want);
+}
+
+#[test]
+fn hostile_texts_stay_texts() {
+    for text in [
+        "",
+        " ",
+        "=cmd|' /C calc'!A0",
+        "@SUM(1)",
+        "+1",
+        "-1",
+        "\t",
+        "\0",
+        "a|b\\c=d\ne\rf",
+        "\n<34>1 2024-01-01T00:00:00Z h a - - - forged",
+        "a]b\"c\\d",
+        "\u{2028}\u{202e}\u{feff}\u{1b}[2J",
+        "{\"a\":1}\n{\"b\":2}",
+        "\u{10ffff}\u{fffd}",
+        "Büro, отдел; \"x\"",
+        "\\",
+        "=",
+    ] {
+        check(text);
+    }
+    check(&"=".repeat(5000));
+    check(&"\n".repeat(5000));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_go_in_and_come_out(bytes in prop::collection::vec(any::<u8>(), 0..120), text: String) {
+        check(&String::from_utf8_lossy(&bytes));
+        check(&text);
+    }
+
+    #[test]
+    fn the_characters_that_formats_care_for(chars in prop::collection::vec(prop::sample::select(
+        "|\\= \n\r\t\"]'[,;%#{}\u{1b}\u{2028}\u{0}aé€".chars().collect::<Vec<_>>()), 0..40)) {
+        check(&chars.into_iter().collect::<String>());
+    }
+}
+
+#[test]
+fn a_message_stays_below_what_syslog_receivers_take() {
+    for text in ["\n=\\", "\u{202e}", "x", "]", "\u{20ac}"] {
+        for event in events(&text.repeat(3000)) {
+            for format in [Format::Cef, Format::Leef] {
+                let length = rendered(format, &event).len();
+                assert!(length < 8_192, "{} {length}", format.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_back_fill_raises_nothing() {
+    for mut event in events("x") {
+        event.historic = true;
+        let ecs: Value = serde_json::from_str(&rendered(Format::Ecs, &event)).unwrap();
+        assert_eq!(at(&ecs, "event.kind"), "event");
+        let splunk: Value = serde_json::from_str(&rendered(Format::Splunk, &event)).unwrap();
+        assert_ne!(at(&splunk, "event.type"), "alert");
+        let ocsf: Value = serde_json::from_str(&rendered(Format::Ocsf19, &event)).unwrap();
+        assert_eq!(ocsf["severity_id"], 1);
+        assert_ne!(ocsf["is_alert"], true);
+        let sentinel: Value = serde_json::from_str(&rendered(Format::Sentinel, &event)).unwrap();
+        assert_eq!(sentinel["EventSeverity"], "Informational");
+        assert_eq!(sentinel["IsHistoric"], true);
+        assert!(rendered(Format::Cef, &event).contains("|1|rt="));
+    }
+}
+
+#[test]
+fn attack_techniques_stand_on_the_security_stream_alone() {
+    let [mut event, ..] = events("x");
+    let with = |event: &Event| rendered(Format::Ocsf19, event).contains("T1649");
+    assert!(with(&event));
+    if let Fact::Incident(incident) = &mut event.fact {
+        incident.stream = Stream::Operations;
+    }
+    assert!(!with(&event));
+    assert_eq!(stream("tls", "intercepted"), Stream::Security);
+    assert_eq!(stream("certificate", "renewed"), Stream::Operations);
+}
+
+#[test]
+fn columns_of_log_analytics_keep_to_its_rules() {
+    let reserved = [
+        "Type",
+        "TenantId",
+        "resource",
+        "resourceid",
+        "resourcename",
+        "resourcetype",
+        "subscriptionid",
+        "tenanted",
+    ];
+    for event in events("x") {
+        let row: Value = serde_json::from_str(&rendered(Format::Sentinel, &event)).unwrap();
+        for name in row.as_object().unwrap().keys() {
+            assert!(
+                name.len() <= 45 && name.starts_with(|c: char| c.is_ascii_alphabetic()),
+                "{name}"
+            );
+            assert!(
+                name.chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'),
+                "{name}"
+            );
+            assert!(!reserved.contains(&name.as_str()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_without_mailboxes_is_network_activity() {
+    let [_, event, _] = events("user@contoso.com");
+    assert_eq!(ocsf_class(&event, true).0, 4009);
+    let [_, event, _] = events("contoso.com");
+    assert_eq!(ocsf_class(&event, false).0, 4001);
+    let value: Value = serde_json::from_str(&rendered(Format::Ocsf13, &event)).unwrap();
+    assert_eq!(value["type_uid"], 400_105);
+    assert_eq!(value["status_code"], "550 5.7.64");
+}
