@@ -4,6 +4,7 @@
 //! - `readme`: the README's commands work and its tables are those of the program.
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
+//! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
 //! - `transcripts`: single sessions and messages, the review of a connector, the state of the logs.
@@ -12,6 +13,7 @@
 mod commands;
 mod configuration;
 mod corpus;
+mod exports;
 mod fleets;
 mod lakes;
 mod readme;

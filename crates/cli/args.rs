@@ -55,6 +55,8 @@ pub enum Command {
     Drift(DriftArgs),
     /// Ask in SQL
     Sql(SqlArgs),
+    /// Send findings, refusals and sessions to a SIEM
+    Export(crate::export::ExportArgs),
     /// Show what is configured, and where each value comes from
     Config(ConfigArgs),
     /// Write what a shell needs to complete the command line

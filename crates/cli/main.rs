@@ -1,4 +1,4 @@
-//! The command line: `relaydrift check`, `ingest`, `drift`, `sql`, `generate`.
+//! The command line: `relaydrift check`, `ingest`, `drift`, `sql`, `export`, `generate`.
 //!
 //! stdout is data, stderr is messages. Exit code 0; 1 where a breaking change was found inside
 //! `--since`; 2 for any error. A reader of stdout that goes away is no error.
@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod config;
 mod drift;
+mod export;
 mod facts;
 mod folders;
 mod generate;
@@ -101,6 +102,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
+            Command::Export(args) => export::run(args, global).await,
             Command::Config(args) => config::run(args, global, config),
             Command::Completions(args) => completions::run(args, global),
             Command::Man(args) => man::run(args, global),

@@ -511,3 +511,8 @@ impl Endpoint {
         self.ip.as_deref().is_some_and(|ip| ip.contains(':'))
     }
 }
+
+/// A key of 32 hex digits for whatever makes a record the one it is.
+pub fn key(of: &[u8]) -> String {
+    blake3::hash(of).to_hex()[..32].to_owned()
+}

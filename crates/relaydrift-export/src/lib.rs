@@ -37,7 +37,7 @@ pub mod transport;
 pub use error::Error;
 pub use event::{
     Affected, Attack, Certificate, Endpoint, Event, Fact, Incident, Origin, Refusal, Session,
-    Severity, State, Stream, stream,
+    Severity, State, Stream, key, stream,
 };
 pub use format::{Format, csv_header, ocsf_class};
 pub use queue::{Acknowledge, Effort, Queue, Sent};

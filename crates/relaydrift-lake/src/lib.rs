@@ -10,6 +10,7 @@
 //! lake/
 //!   _relaydrift/lake.json          the format version; a newer one is refused
 //!   _relaydrift/batches/<N>.json   one file per committed batch: the decision
+//!   _relaydrift/positions/<NAME>.json  how far an export of this name has come
 //!   events/_delta_log/...          one Delta table per name
 //!   events/part-<N>-<attempt>-<k>.parquet
 //!   ...
@@ -59,6 +60,7 @@ mod batch;
 mod encode;
 mod error;
 mod lake;
+mod position;
 mod prepared;
 mod run;
 mod snapshot;

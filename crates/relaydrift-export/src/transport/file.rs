@@ -119,7 +119,7 @@ fn open_part(path: &Path, format: Format) -> io::Result<(File, u64)> {
 }
 
 /// How many bytes hold whole records: up to the last line end, in CSV the last outside quotes.
-fn whole_records(bytes: impl Read, format: Format) -> io::Result<u64> {
+fn whole_records(bytes: BufReader<&File>, format: Format) -> io::Result<u64> {
     let (mut whole, mut quoted) = (0, false);
     for (at, byte) in bytes.bytes().enumerate() {
         match byte? {

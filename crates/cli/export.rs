@@ -1,0 +1,274 @@
+//! `relaydrift export`: rows become canonical events, and those go to a SIEM.
+
+mod args;
+mod incidents;
+mod memory;
+mod target;
+mod telemetry;
+
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result, bail, ensure};
+use datafusion::prelude::SessionContext;
+use relaydrift_datafusion::Need;
+use relaydrift_export::{Effort, Event, Format, Queue, Record, Sent};
+use relaydrift_lake::Lake;
+
+pub use args::ExportArgs;
+use args::{As, What};
+use incidents::{Clock, Finding};
+use memory::{Memory, Position};
+use telemetry::{Choice, RefusalRow, Row, SessionRow};
+
+use crate::args::{Global, PlaceArgs};
+use crate::source::Opened;
+use crate::{Exit, ask, drift, source, when};
+
+ask::questions!("export": DRIFT "drift", REFUSALS "refusals", SESSIONS "sessions", MAILBOXES "mailboxes");
+
+/// Sends what is chosen and says how much it was.
+pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
+    // The command line asks for all three unless files are wanted.
+    let (Some(what), Some(form), Some(to)) = (args.what, args.form, args.to.clone()) else {
+        bail!("say --what, --as and --to");
+    };
+    let place = PlaceArgs {
+        lake: args.lake.clone(),
+        logs: args.logs.clone(),
+    };
+    let naming = source::naming(&args.naming, None)?;
+    let need = if what == What::Drift {
+        Need::Drift
+    } else {
+        Need::Full
+    };
+    let opened = source::open(&place, naming, need, global).await?;
+    view(&opened.ctx, what)?;
+    let keeper = Keeper::open(&args, what, form, &to).await?;
+    let transport = target::open(&to, form.format(), &args)?;
+    opened.read(global.quiet).await?;
+    let effort = Effort {
+        patience: args.patience,
+        rejected: rejected(args.rejected.as_deref())?,
+    };
+    let safe = keeper.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let queue = Queue::start(
+        transport,
+        effort,
+        Box::new(move |marks| safe.keep(&runtime, marks)),
+    );
+    let mut line = Line {
+        format: form.format(),
+        queue,
+    };
+    let told = tell(&opened, &args, what, &keeper, &mut line).await;
+    // Whatever stopped the sending is the better answer than that it stopped.
+    let sent = match (line.queue.finish(), told) {
+        (Err(error), _) => return Err(error.into()),
+        (Ok(_), Err(error)) => return Err(error),
+        (Ok(sent), Ok(())) => sent,
+    };
+    if !global.quiet {
+        eprintln!("{}", summary(what, sent));
+    }
+    Ok(if opened.warn() || sent.rejected > 0 {
+        Exit::Unreadable
+    } else {
+        Exit::Clean
+    })
+}
+
+fn summary(what: What, sent: Sent) -> String {
+    let mut text = format!("{} records of {} sent", sent.taken, what.name());
+    if sent.retried > 0 {
+        text += &format!(", {} attempts repeated", sent.retried);
+    }
+    if sent.rejected > 0 {
+        text += &format!(", {} refused by the receiver and kept", sent.rejected);
+    }
+    text
+}
+
+/// Says plainly where this program or this lake has no such view.
+fn view(ctx: &SessionContext, what: What) -> Result<()> {
+    let name = match what {
+        What::Expiry => "certificate_expiry",
+        other => other.name(),
+    };
+    ensure!(
+        ctx.table_exist(name)?,
+        "--what {}: there is no view called {name} here",
+        what.name()
+    );
+    Ok(())
+}
+
+fn rejected(path: Option<&Path>) -> Result<Option<std::fs::File>> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path);
+    Ok(Some(file.with_context(|| {
+        format!("cannot write {}", path.display())
+    })?))
+}
+
+/// What a record is remembered by once it is safe.
+enum Mark {
+    Row(Position),
+    Incident(Box<Event>),
+}
+
+/// Events on their way into the queue.
+struct Line {
+    format: Format,
+    queue: Queue<Mark>,
+}
+
+impl Line {
+    fn push(&mut self, event: Event, mark: Mark) -> Result<()> {
+        let mut bytes = Vec::with_capacity(2048);
+        self.format.render(&event, &mut bytes);
+        Ok(self.queue.push(
+            Record {
+                key: event.key,
+                bytes,
+            },
+            mark,
+        )?)
+    }
+}
+
+/// Hands every event that is to be told to the queue.
+async fn tell(
+    opened: &Opened,
+    args: &ExportArgs,
+    what: What,
+    keeper: &Keeper,
+    line: &mut Line,
+) -> Result<()> {
+    let ctx = &opened.ctx;
+    let latest = drift::latest_row(ctx).await?;
+    let report = args
+        .as_of
+        .map_or_else(when::clock, |when| when.micros(latest));
+    let since = args.since.map(|when| when.micros(latest));
+    let until = args.until.map(|when| when.micros(latest));
+    if let (Some(since), Some(until)) = (since, until) {
+        ensure!(
+            since < until,
+            "--since is not before --until: nothing can lie between them"
+        );
+    }
+    let memory = keeper.memory();
+    let choice = Choice {
+        since,
+        until,
+        mailboxes: args.mailboxes,
+        after: args
+            .resume
+            .is_some()
+            .then(|| memory.position().cloned().unwrap_or_default()),
+    };
+    match what {
+        What::Refusals => {
+            telemetry::each(ctx, what, &choice, |row: RefusalRow| {
+                rows(line, row, report)
+            })
+            .await
+        }
+        What::Sessions => {
+            telemetry::each(ctx, what, &choice, |row: SessionRow| {
+                rows(line, row, report)
+            })
+            .await
+        }
+        What::Drift => {
+            let within = |finding: &Finding| {
+                let at = finding.found_at();
+                since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
+            };
+            let findings: Vec<Finding> = DRIFT.ask(ctx).await?;
+            let findings = findings.into_iter().filter(within).collect();
+            for event in incidents::incidents(findings, Clock { latest, report }, &memory) {
+                line.push(event.clone(), Mark::Incident(Box::new(event)))?;
+            }
+            Ok(())
+        }
+        What::Diagnosis | What::Expiry => bail!("--what {}: not yet", what.name()),
+    }
+}
+
+fn rows<R: Row>(line: &mut Line, row: R, report: i64) -> Result<()> {
+    let position = row.position();
+    line.push(row.event(report), Mark::Row(position))
+}
+
+/// Keeps in the lake how far the receiver acknowledged.
+#[derive(Clone)]
+struct Keeper {
+    memory: Arc<Mutex<Memory>>,
+    paper: Option<(Lake, String)>,
+}
+
+impl Keeper {
+    async fn open(args: &ExportArgs, what: What, form: As, to: &str) -> Result<Keeper> {
+        let (Some(name), Some(lake)) = (&args.resume, &args.lake) else {
+            return Ok(Keeper {
+                memory: Arc::default(),
+                paper: None,
+            });
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        ensure!(
+            !name.is_empty() && name.len() <= 64 && name.chars().all(fits),
+            "--resume {name}: a name of letters, digits, - and _"
+        );
+        let lake = Lake::open(lake).await?;
+        let stream = [what.name(), form.format().name(), to].map(str::to_owned);
+        let paper = lake.position(name).await?;
+        let memory = Memory::read(paper.as_deref(), name, stream)?;
+        Ok(Keeper {
+            memory: Arc::new(Mutex::new(memory)),
+            paper: Some((lake, name.clone())),
+        })
+    }
+
+    fn memory(&self) -> Memory {
+        self.memory
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+
+    /// Called by the thread that sends, once the receiver has these.
+    fn keep(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        marks: &[Mark],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Some((lake, name)) = &self.paper else {
+            return Ok(());
+        };
+        let mut memory = self
+            .memory
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        for mark in marks {
+            match mark {
+                Mark::Row(position) => memory.advance(position),
+                Mark::Incident(event) => memory.tell(event),
+            }
+        }
+        let paper = memory.write()?;
+        runtime.block_on(lake.keep_position(name, paper))?;
+        Ok(())
+    }
+}

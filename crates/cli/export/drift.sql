@@ -1,0 +1,59 @@
+-- Every finding of `drift`, with the facts of both certificates and, where mail was refused, the last refusal and
+-- the first proved relay after it. Grain: key.
+select
+    drift.key,
+    drift.found_at,
+    drift.kind,
+    drift.class,
+    drift.severity,
+    drift.breaking,
+    drift.organization,
+    drift.connector_id,
+    drift.role,
+    drift.server,
+    drift.before,
+    drift.after,
+    drift.first_seen,
+    drift.last_good,
+    drift.refused_after,
+    drift.session_id,
+    drift.detail,
+    old.subject as before_subject,
+    old.issuer as before_issuer,
+    old.serial as before_serial,
+    old.not_before as before_not_before,
+    old.not_after as before_not_after,
+    old.names as before_names,
+    new.subject as after_subject,
+    new.issuer as after_issuer,
+    new.serial as after_serial,
+    new.not_before as after_not_before,
+    new.not_after as after_not_after,
+    new.names as after_names,
+    refused.last_refused,
+    refused.relayed_again
+from drift
+left join certificate_facts as old on drift.kind = 'certificate' and drift.before = old.thumbprint
+left join certificate_facts as new on drift.kind = 'certificate' and drift.after = new.thumbprint
+left join (
+    select
+        found.key,
+        max(verdicts.last_refused) as last_refused,
+        min(proved_relays.at) as relayed_again
+    from drift as found
+    inner join verdicts
+        on found.kind = verdicts.kind
+        and found.organization = verdicts.organization
+        and found.connector_id = verdicts.connector_id
+        and found.server = verdicts.server
+        and found.first_seen = verdicts.first_seen
+        and found.after = verdicts.after
+    left join proved_relays
+        on found.organization = proved_relays.organization
+        and found.connector_id = proved_relays.connector_id
+        and found.server = proved_relays.server
+        and found.kind = proved_relays.kind
+        and proved_relays.at > verdicts.last_refused
+    where found.refused_after > 0
+    group by found.key
+) as refused on drift.key = refused.key

@@ -1,0 +1,279 @@
+//! What `export` sends is what the views hold, in every format, whatever happens on the way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::util::{Fleet, empty, program, query, run_for, text};
+
+const FLEET: &str = "--servers 2 --days 2 --seed 33 --sessions-per-hour 6";
+const FORMATS: [&str; 9] = [
+    "ocsf", "ocsf-1.9", "ecs", "sentinel", "splunk", "cef", "leef", "ndjson", "csv",
+];
+
+fn lake(name: &str) -> String {
+    let lake = empty(name).join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8").to_owned();
+    let fleet = Fleet::new(FLEET);
+    run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
+    lake
+}
+
+fn rows(lake: &str, view: &str) -> usize {
+    let rows = query(
+        &["--lake", lake],
+        &format!("select count(*) as n from {view}"),
+    );
+    usize::try_from(rows[0]["n"].as_u64().expect("a count")).expect("a count")
+}
+
+/// The events of an export to stdout.
+fn exported(lake: &str, what: &str, more: &[&str]) -> Vec<Value> {
+    let args = [
+        &[
+            "export", "--lake", lake, "--what", what, "--as", "ndjson", "--to", "-", "--quiet",
+        ],
+        more,
+    ]
+    .concat();
+    let output = run_for(0, &args);
+    let lines = text(&output.stdout).lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+fn keys(events: &[Value]) -> BTreeSet<String> {
+    events
+        .iter()
+        .map(|event| event["key"].as_str().expect("a key").to_owned())
+        .collect()
+}
+
+#[test]
+fn every_row_comes_out_once_in_every_format() {
+    let lake = lake("export-formats");
+    for (what, view) in [("refusals", "refusals"), ("sessions", "sessions")] {
+        let want = rows(&lake, view);
+        assert!(want > 20, "{want} {view}");
+        for format in FORMATS {
+            let output = run_for(
+                0,
+                &[
+                    "export",
+                    "--lake",
+                    &lake,
+                    "--what",
+                    what,
+                    "--as",
+                    format,
+                    "--to",
+                    "-",
+                    "--mailboxes",
+                ],
+            );
+            let lines = text(&output.stdout).lines().count() - usize::from(format == "csv");
+            assert_eq!(lines, want, "{what} as {format}");
+            assert!(
+                text(&output.stderr).contains(&format!("{want} records")),
+                "{}",
+                text(&output.stderr)
+            );
+        }
+        assert_eq!(
+            keys(&exported(&lake, what, &[])).len(),
+            want,
+            "keys of {what}"
+        );
+    }
+}
+
+#[test]
+fn one_alert_per_incident_with_every_finding_in_it() {
+    let lake = lake("export-incidents");
+    let findings = query(&["--lake", &lake], "select key from drift");
+    let incidents = exported(&lake, "drift", &[]);
+    let inside: BTreeSet<&str> = incidents
+        .iter()
+        .flat_map(|incident| incident["servers"].as_array().expect("servers"))
+        .map(|server| server["key"].as_str().expect("a key"))
+        .collect();
+    let all: BTreeSet<&str> = findings
+        .iter()
+        .map(|row| row["key"].as_str().expect("a key"))
+        .collect();
+    assert_eq!(inside, all);
+    assert!(
+        incidents
+            .iter()
+            .all(|incident| incident["historic"] == true),
+        "old logs raise nothing"
+    );
+    let latest = query(
+        &["--lake", &lake],
+        "select max(last_seen) as at from observations",
+    );
+    let at = latest[0]["at"].as_str().expect("a time");
+    let fresh = exported(&lake, "drift", &["--as-of", at]);
+    assert_eq!(
+        keys(&fresh),
+        keys(&incidents),
+        "the same keys whenever it is told"
+    );
+    let logs = Fleet::new(FLEET);
+    let output = run_for(
+        0,
+        &[
+            "export",
+            "--logs",
+            logs.path(),
+            "--what",
+            "drift",
+            "--as",
+            "ndjson",
+            "--to",
+            "-",
+            "--quiet",
+        ],
+    );
+    let from_logs: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        keys(&from_logs),
+        keys(&incidents),
+        "the same keys from logs"
+    );
+}
+
+#[test]
+fn a_second_run_tells_only_what_is_new() {
+    let fleet = Fleet::new(FLEET);
+    let lake = empty("export-resume").join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    let ingest = |server: &str| {
+        let logs = fleet.logs.join(server);
+        run_for(
+            0,
+            &[
+                "ingest",
+                logs.to_str().expect("a path in UTF-8"),
+                "--lake",
+                lake,
+                "--quiet",
+            ],
+        );
+    };
+    ingest("EX01");
+    let mut first_sessions = Vec::new();
+    for what in ["refusals", "drift", "sessions"] {
+        first_sessions = exported(lake, what, &["--resume", what]);
+        assert!(!first_sessions.is_empty(), "{what}");
+        assert!(
+            exported(lake, what, &["--resume", what]).is_empty(),
+            "{what} again"
+        );
+    }
+    ingest("EX02");
+    let new = exported(lake, "sessions", &["--resume", "sessions"]);
+    let all = exported(lake, "sessions", &[]);
+    assert!(keys(&first_sessions).is_disjoint(&keys(&new)), "told twice");
+    // What is still open is told once it is whole.
+    let whole = all.len() - rows(lake, "sessions where open");
+    let told: BTreeSet<String> = keys(&first_sessions).union(&keys(&new)).cloned().collect();
+    assert_eq!(told.len(), whole);
+    let other = run_for(
+        2,
+        &[
+            "export", "--lake", lake, "--what", "drift", "--as", "ndjson", "--to", "-", "--resume",
+            "sessions",
+        ],
+    );
+    assert!(
+        text(&other.stderr).contains("another name"),
+        "{}",
+        text(&other.stderr)
+    );
+}
+
+#[test]
+fn killed_exports_lose_nothing() {
+    let lake = lake("export-killed");
+    let folder = empty("export-killed-files");
+    let target = folder.join("sessions.ndjson");
+    let target = target.to_str().expect("a path in UTF-8");
+    let args = [
+        "export", "--lake", &lake, "--what", "sessions", "--as", "ndjson", "--to", target,
+        "--resume", "files", "--roll", "20KB", "--quiet",
+    ];
+    let started = std::time::Instant::now();
+    let mut killed = 0;
+    for pause in [200, 400, 600, 700, 800, 900, 1000, 1100, 1200] {
+        let mut child = program().args(args).spawn().expect("the program starts");
+        std::thread::sleep(Duration::from_millis(pause));
+        killed += u32::from(child.try_wait().expect("its state").is_none());
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    run_for(0, &args);
+    let mut lines = Vec::new();
+    for file in std::fs::read_dir(&folder).expect("the folder") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("a file");
+        for line in text(&bytes).lines() {
+            lines.push(serde_json::from_str::<Value>(line).expect("whole records"));
+        }
+    }
+    let want = keys(&exported(&lake, "sessions", &[]));
+    let got = keys(&lines);
+    let open = rows(&lake, "sessions where open");
+    assert!(got.is_subset(&want));
+    assert_eq!(
+        got.len() + open,
+        want.len(),
+        "after {killed} kills in {:?}",
+        started.elapsed()
+    );
+    assert!(killed > 0, "no run was killed before its end");
+}
+
+#[test]
+fn nothing_is_overwritten_and_no_secret_is_an_argument() {
+    let lake = lake("export-refusals");
+    let folder = empty("export-overwrite");
+    let target = folder.join("out.csv");
+    let target = target.to_str().expect("a path in UTF-8");
+    let args = [
+        "export", "--lake", &lake, "--what", "drift", "--as", "csv", "--to", target,
+    ];
+    run_for(0, &args);
+    let refused = run_for(2, &args);
+    assert!(
+        text(&refused.stderr).contains("--force"),
+        "{}",
+        text(&refused.stderr)
+    );
+    run_for(0, &[&args[..], &["--force"]].concat());
+    for (to, format, word) in [
+        ("https://u:hunter2@127.0.0.1/x", "ecs", "--secret-file"),
+        ("http://198.51.100.7/x", "ecs", "not https"),
+        ("https://169.254.169.254/x", "ecs", "link-local"),
+        ("ftp://127.0.0.1/x", "ecs", "syslog+tls"),
+        ("syslog+tcp://127.0.0.1", "ecs", "cef or leef"),
+        ("https://127.0.0.1/x", "cef", "syslog"),
+        ("https://127.0.0.1/x", "sentinel", "--tenant"),
+    ] {
+        let output = run_for(
+            2,
+            &[
+                "export", "--lake", &lake, "--what", "drift", "--as", format, "--to", to,
+            ],
+        );
+        let message = text(&output.stderr);
+        assert!(
+            message.contains(word) && !message.contains("hunter2"),
+            "{to}: {message}"
+        );
+    }
+}
