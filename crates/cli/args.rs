@@ -56,7 +56,7 @@ pub enum Command {
     /// Ask in SQL
     Sql(SqlArgs),
     /// Send findings, refusals and sessions to a SIEM
-    Export(crate::export::ExportArgs),
+    Export(Box<crate::export::ExportArgs>),
     /// Show what is configured, and where each value comes from
     Config(ConfigArgs),
     /// Write what a shell needs to complete the command line

@@ -7,6 +7,7 @@ mod target;
 mod telemetry;
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +31,9 @@ ask::questions!("export": DRIFT "drift", REFUSALS "refusals", SESSIONS "sessions
 
 /// Sends what is chosen and says how much it was.
 pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
+    if let Some(folder) = &args.files {
+        return files(folder, args.force);
+    }
     // The command line asks for all three unless files are wanted.
     let (Some(what), Some(form), Some(to)) = (args.what, args.form, args.to.clone()) else {
         bail!("say --what, --as and --to");
@@ -79,6 +83,25 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// Writes what a SIEM needs to understand us.
+fn files(folder: &Path, force: bool) -> Result<Exit> {
+    for (name, text) in relaydrift_export::FILES {
+        let path = folder.join(name);
+        let context = || format!("cannot write {}", path.display());
+        ensure!(
+            force || !path.exists(),
+            "{} is there already: --force writes it anew",
+            path.display()
+        );
+        if let Some(above) = path.parent() {
+            std::fs::create_dir_all(above).with_context(context)?;
+        }
+        std::fs::write(&path, text).with_context(context)?;
+        writeln!(std::io::stdout(), "{}", path.display())?;
+    }
+    Ok(Exit::Clean)
 }
 
 fn summary(what: What, sent: Sent) -> String {

@@ -102,7 +102,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
-            Command::Export(args) => export::run(args, global).await,
+            Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),
             Command::Completions(args) => completions::run(args, global),
             Command::Man(args) => man::run(args, global),

@@ -26,6 +26,7 @@
 mod error;
 pub mod escape;
 mod event;
+mod files;
 mod format;
 mod json;
 mod queue;
@@ -39,6 +40,7 @@ pub use event::{
     Affected, Attack, Certificate, Endpoint, Event, Fact, Incident, Origin, Refusal, Session,
     Severity, State, Stream, key, stream,
 };
+pub use files::FILES;
 pub use format::{Format, csv_header, ocsf_class};
 pub use queue::{Acknowledge, Effort, Queue, Sent};
 pub use secret::{Secret, is_open_to_others};

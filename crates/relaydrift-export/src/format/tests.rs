@@ -434,6 +434,94 @@ fn columns_of_log_analytics_keep_to_its_rules() {
     }
 }
 
+/// The columns of a table in `siem/sentinel`, by name.
+fn columns(table: &str) -> std::collections::BTreeMap<String, String> {
+    let (_, text) = crate::FILES
+        .iter()
+        .find(|(name, _)| *name == "sentinel/tables.json")
+        .unwrap();
+    let tables: Value = serde_json::from_str(text).unwrap();
+    let table = tables
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == table);
+    let columns = table.unwrap()["columns"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    columns
+        .iter()
+        .map(|one| (text(&one["name"]), text(&one["type"])))
+        .collect()
+}
+
+#[test]
+fn rows_have_the_columns_of_the_tables_that_ship() {
+    let tables = [
+        "RelaydriftFindings_CL",
+        "RelaydriftRefusals_CL",
+        "RelaydriftSessions_CL",
+    ];
+    for (event, table) in events("x").into_iter().zip(tables) {
+        let columns = columns(table);
+        let row: Value = serde_json::from_str(&rendered(Format::Sentinel, &event)).unwrap();
+        for (name, value) in row.as_object().unwrap() {
+            let want = match value {
+                Value::String(text) if relaydrift_parse::time::parse(text.as_bytes()).is_some() => {
+                    "datetime"
+                }
+                Value::String(_) => "string",
+                Value::Bool(_) => "boolean",
+                Value::Number(_) => "int long",
+                _ => "dynamic",
+            };
+            let declared = columns
+                .get(name)
+                .unwrap_or_else(|| panic!("{table} lacks {name}"));
+            assert!(
+                want.contains(declared.as_str()),
+                "{table}.{name}: {declared}"
+            );
+        }
+        let unused: Vec<&String> = columns
+            .keys()
+            .filter(|name| row.get(name.as_str()).is_none())
+            .collect();
+        // What a change of certificates does not have.
+        assert!(
+            unused.is_empty() || unused == ["EgressIpAddrs"],
+            "{table}: {unused:?}"
+        );
+    }
+}
+
+/// Every field of a record that an index template maps is one of the record.
+#[test]
+fn the_index_template_maps_every_field_of_ecs() {
+    let (_, text) = crate::FILES
+        .iter()
+        .find(|(name, _)| name.starts_with("elastic/"))
+        .unwrap();
+    let template: Value = serde_json::from_str(text).unwrap();
+    fn unmapped(record: &Value, mapping: &Value, path: &str, missing: &mut Vec<String>) {
+        for (name, value) in record.as_object().unwrap() {
+            let path = format!("{path}.{name}");
+            let field = &mapping["properties"][name];
+            if field.is_null() {
+                missing.push(path);
+            } else if value.is_object() {
+                unmapped(value, field, &path, missing);
+            }
+        }
+    }
+    for event in events("x") {
+        let mut record: Value = serde_json::from_str(&rendered(Format::Ecs, &event)).unwrap();
+        record.as_object_mut().unwrap().remove("relaydrift");
+        let mut missing = Vec::new();
+        unmapped(&record, &template["template"]["mappings"], "", &mut missing);
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
 #[test]
 fn a_refusal_without_mailboxes_is_network_activity() {
     let [_, event, _] = events("user@contoso.com");
