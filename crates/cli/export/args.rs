@@ -12,7 +12,7 @@ use crate::when::When;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  relaydrift export --files siem                # tables, rules, add-on to install
+  relaydrift export --files siem          # tables, rules, add-on to install
   relaydrift export --lake /lake --what drift --as ndjson --to -
   relaydrift export --lake /lake --what refusals --as ecs --resume elastic \\
     --to https://elastic:9200/logs-relaydrift-default --secret-file key
