@@ -8,6 +8,7 @@
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
 //! - `transcripts`: single sessions and messages, the review of a connector, the state of the logs.
+//! - `reports`: the page says what was planted, and a browser shows it.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
@@ -17,5 +18,6 @@ mod exports;
 mod fleets;
 mod lakes;
 mod readme;
+mod reports;
 mod transcripts;
 mod util;

@@ -53,6 +53,8 @@ pub enum Command {
     Ingest(IngestArgs),
     /// List the changes of certificates and addresses
     Drift(DriftArgs),
+    /// Write one page with pictures: what changed, what it did to mail, what to do
+    Report(ReportArgs),
     /// Ask in SQL
     Sql(SqlArgs),
     /// Send findings, refusals and sessions to a SIEM
@@ -306,6 +308,41 @@ pub struct DriftArgs {
     /// Only findings that broke mail
     #[arg(long)]
     pub breaking: bool,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift report`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift report --lake /lake -o report.html
+  relaydrift report --logs /logs -o report.html --since 7d
+  relaydrift report --lake /lake -o - > report.html
+
+The page is one file: no script, no image, no other reference. It opens in any browser,
+prints, and can be attached to a ticket or a mail. Times are UTC.")]
+pub struct ReportArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Where the pictures begin; findings before it are history (2026-10-05, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// Where the pictures end
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// What "now" is [default: time of the latest row in the data]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
+    /// What stands above the page
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "Relay to Exchange Online: certificates and addresses"
+    )]
+    pub title: String,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,

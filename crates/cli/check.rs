@@ -6,14 +6,14 @@
 
 mod advice;
 pub mod ask;
-mod changed;
+pub mod changed;
 mod facts;
 mod present;
 mod read;
-mod report;
+pub mod report;
 #[cfg(test)]
 mod tests;
-mod text;
+pub mod text;
 mod verdict;
 
 use std::io::Write;
@@ -35,8 +35,7 @@ pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
     let opened = source::open_logs(&args.paths, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
-    let extent: Vec<Extent> = ask::EXTENT.ask(&opened.ctx).await?;
-    let extent = extent.into_iter().next().unwrap_or_default();
+    let extent = extent(&opened.ctx).await?;
     let now = match (args.as_of, extent.last_row) {
         (Some(as_of), _) => as_of.micros(when::clock()),
         (None, Some(last)) => last.0,
@@ -56,7 +55,14 @@ pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     })
 }
 
-async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Result<Report> {
+/// What the logs reach over.
+pub async fn extent(ctx: &SessionContext) -> Result<Extent> {
+    let extent: Vec<Extent> = ask::EXTENT.ask(ctx).await?;
+    Ok(extent.into_iter().next().unwrap_or_default())
+}
+
+/// The whole answer; findings before `since` are history.
+pub async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Result<Report> {
     let ctx = &opened.ctx;
     let connectors: Vec<Connector> = ask::CONNECTORS.ask(ctx).await?;
     let (cloud, other_connectors): (Vec<_>, Vec<_>) =

@@ -1,4 +1,4 @@
-//! The command line: `relaydrift check`, `ingest`, `drift`, `sql`, `export`, `generate`.
+//! The command line: `relaydrift check`, `ingest`, `drift`, `report`, `sql`, `export`, `generate`.
 //!
 //! stdout is data, stderr is messages. Exit code 0; 1 where a breaking change was found inside
 //! `--since`; 2 for any error. A reader of stdout that goes away is no error.
@@ -18,6 +18,7 @@ mod man;
 mod output;
 mod page;
 mod progress;
+mod report;
 mod settings;
 mod show;
 mod source;
@@ -101,6 +102,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Check(args) => check::run(args, global).await,
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
+            Command::Report(args) => report::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
             Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),

@@ -106,7 +106,7 @@ fn short(value: Option<&str>) -> String {
 }
 
 /// What is different: the names, where before and after already say the rest.
-fn difference(change: &Change) -> String {
+pub fn difference(change: &Change) -> String {
     let names = |names: &Option<Vec<String>>| names.clone().unwrap_or_default();
     let (before, after) = (names(&change.before_names), names(&change.after_names));
     let missing = |from: &[String], other: &[String]| -> Vec<String> {
@@ -129,7 +129,7 @@ fn difference(change: &Change) -> String {
 }
 
 /// What the change did to mail, in a sentence.
-fn effect(change: &Change) -> Option<String> {
+pub fn effect(change: &Change) -> Option<String> {
     if !change.breaking {
         return (change.refused_after > 0).then(|| {
             format!(

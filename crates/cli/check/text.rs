@@ -68,7 +68,8 @@ fn connector(page: &mut Page, cloud: &Cloud) {
     }
 }
 
-fn role(role: &str) -> String {
+/// A role and what it means.
+pub fn role(role: &str) -> String {
     match role {
         "cloud_hybrid" => "cloud_hybrid: mail to the tenant's own domains".into(),
         "cloud_relay" => "cloud_relay: mail to the world through Exchange Online".into(),
@@ -79,17 +80,6 @@ fn role(role: &str) -> String {
 fn refused(page: &mut Page, refused: &[Refused]) {
     page.heading(2, "What was refused");
     for answer in refused.iter().take(LISTED) {
-        let code = answer.code.map_or(String::new(), |code| code.to_string());
-        let enhanced = answer.enhanced.as_deref().map_or("".into(), visible);
-        let text = answer.text.as_deref().map_or("".into(), visible);
-        // The text of a reply may repeat its codes.
-        let reply = match text.starts_with(&code) && !code.is_empty() {
-            true => text.into_owned(),
-            false if !enhanced.is_empty() && text.starts_with(&*enhanced) => {
-                format!("{code} {text}")
-            }
-            false => format!("{code} {enhanced} {text}"),
-        };
         page.wrapped(
             4,
             2,
@@ -102,7 +92,7 @@ fn refused(page: &mut Page, refused: &[Refused]) {
                 answer.last_refused.second()
             ),
         );
-        page.wrapped(6, 2, &reply);
+        page.wrapped(6, 2, &reply(answer));
         let first = place(answer.first_path.as_deref(), answer.first_line);
         let last = place(answer.last_path.as_deref(), answer.last_line);
         if let Some(first) = &first {
@@ -123,6 +113,19 @@ fn refused(page: &mut Page, refused: &[Refused]) {
                 count(rest.len() as i64, "other answer")
             ),
         );
+    }
+}
+
+/// `550 5.7.64 TenantAttribution; Relay Access Denied`
+pub fn reply(answer: &Refused) -> String {
+    let code = answer.code.map_or(String::new(), |code| code.to_string());
+    let enhanced = answer.enhanced.as_deref().map_or("".into(), visible);
+    let text = answer.text.as_deref().map_or("".into(), visible);
+    // The text of a reply may repeat its codes.
+    match text.starts_with(&code) && !code.is_empty() {
+        true => text.into_owned(),
+        false if !enhanced.is_empty() && text.starts_with(&*enhanced) => format!("{code} {text}"),
+        false => format!("{code} {enhanced} {text}"),
     }
 }
 

@@ -30,6 +30,7 @@ mod files;
 mod format;
 mod json;
 mod queue;
+pub mod report;
 mod secret;
 mod syslog;
 mod text;

@@ -1,0 +1,477 @@
+//! The page: HTML from a template, with everything in it that it needs.
+
+use askama::Template;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Text;
+use super::finding::{Finding, tone};
+use super::model::{Certificate, Change, Connector, Report, Tone};
+use super::picture::{self, Canvas, Drawing, Histogram, Logs, TALLEST, class, thousands};
+use super::time::{DAY, Tick, Time, day, minute, range, second};
+
+/// Lanes that are shown without folding.
+const UNFOLDED: usize = 12;
+/// Lanes with something to see that are shown without folding.
+const EVENTFUL: usize = 24;
+/// Servers that are named in a sentence.
+const NAMED: usize = 6;
+/// Certificates that stand below a picture; more have their table only.
+const LEGEND: usize = 16;
+
+/// Writes the page.
+///
+/// # Errors
+/// None, in practice: writing into memory fails only where there is none left.
+pub fn html(report: &Report) -> Result<String, askama::Error> {
+    let css = include_str!("../../templates/report.css");
+    let digest = ring::digest::digest(&ring::digest::SHA256, css.as_bytes());
+    let canvas = Canvas::new(report);
+    let sections = report.connectors.iter().zip(&canvas.findings);
+    let sections = sections
+        .enumerate()
+        .map(|(at, (connector, findings))| Section::new(&canvas, connector, findings, at));
+    let logs: Vec<Logs> = report
+        .coverage
+        .iter()
+        .map(|one| picture::logs(&canvas, one))
+        .collect();
+    let (word, verdict) = match report.verdict.text.split_once(':') {
+        Some((word, rest)) => (format!("{word}:"), rest.to_string()),
+        None => (String::new(), report.verdict.text.to_string()),
+    };
+    Page {
+        css,
+        policy: STANDARD.encode(digest),
+        title: &report.title,
+        tone: class(report.verdict.tone),
+        word,
+        verdict,
+        span: range(report.from, report.to),
+        extent: &report.extent,
+        figures: figures(report, &canvas),
+        sections: sections.collect(),
+        certificates: certificates(report, &canvas),
+        others: report,
+        folded_logs: logs.len() > UNFOLDED,
+        whole: logs.iter().filter(|one| one.whole).count(),
+        logs,
+        ticks: canvas.ticks(),
+    }
+    .render()
+}
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    css: &'static str,
+    /// The hash of the style sheet: no other style and nothing else is allowed.
+    policy: String,
+    title: &'a Text,
+    tone: &'static str,
+    word: String,
+    verdict: String,
+    span: String,
+    extent: &'a Text,
+    figures: Vec<Figure>,
+    sections: Vec<Section<'a>>,
+    certificates: Vec<Sent<'a>>,
+    others: &'a Report,
+    logs: Vec<Logs>,
+    folded_logs: bool,
+    whole: usize,
+    ticks: Vec<(String, Tick)>,
+}
+
+impl Page<'_> {
+    fn at(&self, time: &Time) -> String {
+        minute(*time)
+    }
+}
+
+/// A number that a manager asks for.
+struct Figure {
+    number: String,
+    noun: &'static str,
+    tone: &'static str,
+}
+
+fn figures(report: &Report, canvas: &Canvas<'_>) -> Vec<Figure> {
+    let lanes = || report.connectors.iter().flat_map(|one| &one.lanes);
+    let changes = || report.connectors.iter().flat_map(|one| &one.changes);
+    let refused: i64 = lanes()
+        .flat_map(|lane| &lane.refused)
+        .map(|one| one.recipients)
+        .sum();
+    let mut hit: Vec<&Text> = lanes()
+        .filter(|lane| !lane.refused.is_empty())
+        .map(|lane| &lane.server)
+        .collect();
+    let mut servers: Vec<&Text> = lanes().map(|lane| &lane.server).collect();
+    for names in [&mut hit, &mut servers] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    let open = changes().filter(|change| change.open).count();
+    let findings: usize = canvas.findings.iter().map(Vec::len).sum();
+    let mut figures = vec![
+        Figure {
+            number: thousands(refused),
+            noun: "recipients refused",
+            tone: if refused > 0 { "bad" } else { "good" },
+        },
+        Figure {
+            number: format!("{} of {}", hit.len(), servers.len()),
+            noun: "servers refused",
+            tone: if hit.is_empty() { "good" } else { "bad" },
+        },
+        Figure {
+            number: thousands(open as i64),
+            noun: "changes that break mail now",
+            tone: if open > 0 { "bad" } else { "good" },
+        },
+        Figure {
+            number: thousands(findings as i64),
+            noun: "findings",
+            tone: "plain",
+        },
+    ];
+    let sent = report.certificates.iter().filter(|c| !c.servers.is_empty());
+    if let Some(end) = sent.filter_map(|certificate| certificate.not_after).min() {
+        let days = (end - report.to).div_euclid(DAY);
+        figures.push(Figure {
+            number: if days < 0 {
+                "expired".into()
+            } else {
+                format!("{} days", thousands(days))
+            },
+            noun: "to the next expiry",
+            tone: match days {
+                ..7 => "bad",
+                7..30 => "warn",
+                _ => "good",
+            },
+        });
+    }
+    figures
+}
+
+/// A connector on the page.
+struct Section<'a> {
+    id: usize,
+    connector: &'a Connector,
+    shown: Vec<Drawing>,
+    groups: Vec<Group>,
+    histogram: Histogram,
+    tallest: usize,
+    ticks: Vec<(String, Tick)>,
+    findings: Vec<Row<'a>>,
+    legend: Vec<Chip>,
+    more_certificates: usize,
+}
+
+/// Lanes that are folded away.
+struct Group {
+    summary: String,
+    lanes: Vec<Drawing>,
+}
+
+impl<'a> Section<'a> {
+    fn new(
+        canvas: &Canvas<'a>,
+        connector: &'a Connector,
+        findings: &[Finding<'a>],
+        at: usize,
+    ) -> Section<'a> {
+        let lanes: Vec<(Drawing, bool)> = connector
+            .lanes
+            .iter()
+            .map(|lane| {
+                let here = findings.iter().filter(|finding| {
+                    finding.tone() > Tone::Good
+                        && finding.changes.iter().any(|c| c.server == lane.server)
+                });
+                let eventful = !lane.refused.is_empty() || here.count() > 0;
+                (picture::lane(canvas, lane, findings), eventful)
+            })
+            .collect();
+        let (shown, groups) = fold(lanes);
+        let mut used: Vec<&Text> = connector
+            .lanes
+            .iter()
+            .flat_map(|lane| &lane.certificates)
+            .map(|span| &span.value)
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        let order = canvas.letters.order().iter();
+        let legend: Vec<Chip> = order
+            .filter(|thumbprint| used.binary_search(thumbprint).is_ok())
+            .map(|thumbprint| chip(canvas, thumbprint))
+            .collect();
+        let many = legend.len() > LEGEND;
+        Section {
+            id: at + 1,
+            connector,
+            shown,
+            groups,
+            histogram: picture::histogram(canvas, &connector.lanes),
+            tallest: TALLEST,
+            ticks: canvas.ticks(),
+            findings: findings.iter().map(|one| row(canvas, one)).collect(),
+            more_certificates: if many { legend.len() } else { 0 },
+            legend: if many { Vec::new() } else { legend },
+        }
+    }
+}
+
+/// Few lanes are shown all. Of many, those where something happened are; the others are folded,
+/// lanes that tell the same together.
+fn fold(lanes: Vec<(Drawing, bool)>) -> (Vec<Drawing>, Vec<Group>) {
+    if lanes.len() <= UNFOLDED {
+        return (lanes.into_iter().map(|(lane, _)| lane).collect(), vec![]);
+    }
+    let (eventful, quiet): (Vec<_>, Vec<_>) = lanes.into_iter().partition(|(_, event)| *event);
+    let mut shown: Vec<Drawing> = eventful.into_iter().map(|(lane, _)| lane).collect();
+    let mut groups = Vec::new();
+    if shown.len() > EVENTFUL {
+        let rest = shown.split_off(EVENTFUL);
+        groups.push(Group {
+            summary: format!("{} more servers with findings", rest.len()),
+            lanes: rest,
+        });
+    }
+    let mut stories: Vec<(String, Vec<Drawing>)> = Vec::new();
+    for (lane, _) in quiet {
+        match stories.iter_mut().find(|(story, _)| *story == lane.story) {
+            Some((_, lanes)) => lanes.push(lane),
+            None => stories.push((lane.story.clone(), vec![lane])),
+        }
+    }
+    // Servers with a certificate of their own each would be groups of one.
+    let (alone, alike): (Vec<_>, Vec<_>) =
+        stories.into_iter().partition(|(_, lanes)| lanes.len() == 1);
+    for (story, lanes) in alike {
+        let story = match story.as_str() {
+            "" => "no certificate seen".into(),
+            story => format!("certificate {story}"),
+        };
+        groups.push(group(&story, lanes));
+    }
+    let alone: Vec<Drawing> = alone.into_iter().flat_map(|(_, lanes)| lanes).collect();
+    if !alone.is_empty() {
+        groups.push(group("each a certificate of its own", alone));
+    }
+    (shown, groups)
+}
+
+fn group(what: &str, lanes: Vec<Drawing>) -> Group {
+    let first = lanes
+        .first()
+        .map_or(String::new(), |l| l.server.to_string());
+    let last = lanes.last().map_or(String::new(), |l| l.server.to_string());
+    let summary = match lanes.len() {
+        1 => format!("{first}: {what}, nothing refused"),
+        count => format!("{count} servers, {first} to {last}: {what}, nothing refused"),
+    };
+    Group { summary, lanes }
+}
+
+/// A certificate as its letter on its colour.
+struct Chip {
+    letter: String,
+    colour: usize,
+    weave: usize,
+    name: String,
+    thumbprint: String,
+    until: String,
+}
+
+fn chip(canvas: &Canvas<'_>, thumbprint: &Text) -> Chip {
+    let end = canvas
+        .certificate(thumbprint)
+        .and_then(|facts| facts.not_after);
+    Chip {
+        letter: canvas.letters.letter(thumbprint),
+        colour: canvas.letters.colour(thumbprint),
+        weave: canvas.letters.weave(thumbprint),
+        name: canvas.name(thumbprint),
+        thumbprint: thumbprint.chars().take(8).collect(),
+        until: end.map_or("end not logged".into(), |end| format!("until {}", day(end))),
+    }
+}
+
+/// A finding on the page.
+struct Row<'a> {
+    number: usize,
+    tone: &'static str,
+    severity: String,
+    title: String,
+    when: String,
+    servers: String,
+    before: Option<Value>,
+    after: Option<Value>,
+    detail: String,
+    effect: String,
+    /// `12 times on 3 servers`
+    count: String,
+    first: &'a Change,
+    /// One line per server, where there are several.
+    all: Vec<Part<'a>>,
+}
+
+/// One server of a finding.
+struct Part<'a> {
+    change: &'a Change,
+    when: String,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+/// A certificate or any other value.
+enum Value {
+    Certificate(Chip),
+    Plain(String),
+}
+
+fn value(canvas: &Canvas<'_>, change: &Change, value: &Text) -> Option<Value> {
+    if value.is_empty() {
+        return None;
+    }
+    Some(match &*change.kind {
+        "certificate" if canvas.letters.knows(value) => Value::Certificate(chip(canvas, value)),
+        _ => Value::Plain(value.shortened(64)),
+    })
+}
+
+fn row<'a>(canvas: &Canvas<'_>, finding: &Finding<'a>) -> Row<'a> {
+    let changes = &finding.changes;
+    let first = changes[0];
+    let last = changes.iter().map(|change| change.at).max();
+    let same = |of: fn(&Change) -> &Text| changes.iter().all(|change| of(change) == of(first));
+    let part = |change: &&'a Change| Part {
+        change,
+        when: second(change.at),
+        before: value(canvas, change, &change.before),
+        after: value(canvas, change, &change.after),
+    };
+    let mut servers: Vec<&Text> = changes.iter().map(|change| &change.server).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    let effect = match (changes.len(), finding.refused()) {
+        (1, _) => first.effect.to_string(),
+        (_, 0) => "nothing refused".into(),
+        (_, refused) if first.breaking => picture::recipients(refused),
+        (_, refused) => format!("{} afterwards", picture::recipients(refused)),
+    };
+    Row {
+        number: finding.number,
+        tone: class(tone(first)),
+        severity: finding.severity(),
+        title: finding.title(),
+        when: range(first.at, last.unwrap_or(first.at)),
+        servers: named(servers.iter().copied()),
+        before: value(canvas, first, &first.before).filter(|_| same(|c| &c.before)),
+        after: value(canvas, first, &first.after).filter(|_| same(|c| &c.after)),
+        detail: match same(|c| &c.detail) {
+            true => first.detail.to_string(),
+            false => "not the same everywhere: see the evidence".into(),
+        },
+        count: match servers.len() {
+            count if count == changes.len() => format!("{count} servers"),
+            count => format!("{} times on {count} servers", changes.len()),
+        },
+        effect,
+        first,
+        all: match changes.len() {
+            1 => Vec::new(),
+            _ => changes.iter().map(part).collect(),
+        },
+    }
+}
+
+/// `EX01, EX02 and 3 more`
+fn named<'a>(names: impl Iterator<Item = &'a Text>) -> String {
+    let mut names: Vec<&Text> = names.filter(|name| !name.is_empty()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown: Vec<String> = names.iter().take(NAMED).map(|n| n.shortened(40)).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A certificate in the table.
+struct Sent<'a> {
+    chip: Chip,
+    facts: &'a Certificate,
+    names: String,
+    servers: String,
+    valid: String,
+    /// How near the end is, in words.
+    band: String,
+    tone: &'static str,
+    /// Of ninety days.
+    left: String,
+}
+
+/// Certificates that are sent now, the next to expire first; then the others that lanes show.
+fn certificates<'a>(report: &'a Report, canvas: &Canvas<'_>) -> Vec<Sent<'a>> {
+    let known = report.certificates.iter();
+    let mut known: Vec<&Certificate> = known
+        .filter(|one| canvas.letters.knows(&one.thumbprint))
+        .collect();
+    known.sort_by_key(|one| {
+        let sent = one.servers.is_empty();
+        (
+            sent,
+            one.not_after.is_none(),
+            one.not_after,
+            &one.thumbprint,
+        )
+    });
+    let row = |facts: &'a Certificate| {
+        let (tone, band) = band(facts, report.to);
+        let days = facts.not_after.map(|end| (end - report.to).div_euclid(DAY));
+        let left = days.map_or(0, |days| days.clamp(0, 90) * 100 / 90);
+        Sent {
+            chip: chip(canvas, &facts.thumbprint),
+            facts,
+            names: named(facts.names.iter()),
+            servers: named(facts.servers.iter()),
+            valid: match (facts.not_before, facts.not_after) {
+                (Some(from), Some(to)) => format!("{} to {}", day(from), day(to)),
+                (None, Some(to)) => format!("until {}", day(to)),
+                _ => "not logged".into(),
+            },
+            band,
+            tone: if facts.servers.is_empty() {
+                "plain"
+            } else {
+                class(tone)
+            },
+            left: format!("{left}%"),
+        }
+    };
+    known.into_iter().map(row).collect()
+}
+
+/// How near the end of a certificate is: 60, 30 and 7 days, or a third, a sixth of its life and
+/// three days where that is shorter.
+fn band(facts: &Certificate, now: i64) -> (Tone, String) {
+    let Some(end) = facts.not_after else {
+        return (Tone::Good, "end not logged".into());
+    };
+    let life = facts.not_before.map_or(365 * DAY, |from| end - from);
+    let left = end - now;
+    let days = left.div_euclid(DAY);
+    let last = if life < 50 * DAY { 3 * DAY } else { 7 * DAY };
+    match left {
+        _ if left <= 0 => (Tone::Bad, "expired".into()),
+        _ if left <= last => (Tone::Bad, format!("{days} days left: now")),
+        _ if left <= (30 * DAY).min(life / 6) => (Tone::Warn, format!("{days} days left: soon")),
+        _ if left <= (60 * DAY).min(life / 3) => (Tone::Warn, format!("{days} days left: plan it")),
+        _ => (Tone::Good, format!("{} days left", thousands(days))),
+    }
+}
