@@ -203,7 +203,7 @@ pub struct PlaceArgs {
     /// A lake that `relaydrift ingest` wrote: a folder
     #[arg(long, value_name = "DIR")]
     pub lake: Option<String>,
-    /// Raw logs: a file, folder or glob, .gz too; may be repeated
+    /// Raw logs: a file, folder, glob or archive (gz, zst, zip); may be repeated
     #[arg(long, value_name = "PATH", num_args = 1)]
     pub logs: Vec<PathBuf>,
 }
@@ -221,7 +221,7 @@ Examples:
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
 pub struct CheckArgs {
-    /// Send logs: files, folders, globs, .gz too
+    /// Send logs: files, folders, globs, archives (gz, zst, zip)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Changes before this are history: shown, but no cause for exit code 1 (2026-10-05, 7d, 24h)
@@ -254,7 +254,7 @@ Examples:
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
 pub struct IngestArgs {
-    /// Send logs: files, folders, globs, .gz too
+    /// Send logs: files, folders, globs, archives (gz, zst, zip)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// The lake: a folder, created where there is none

@@ -61,7 +61,7 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
         .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
     let begun = Instant::now();
     let bar = progress::bar(
-        plan.sources.iter().map(|source| source.size).sum(),
+        plan.sources.iter().map(|source| source.text_bytes).sum(),
         global.quiet,
     );
     let Plan { sources, skipped } = plan;

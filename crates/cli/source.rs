@@ -27,7 +27,11 @@ impl Opened {
             return Ok(());
         };
         let bar = progress::bar(
-            logs.plan().sources.iter().map(|source| source.size).sum(),
+            logs.plan()
+                .sources
+                .iter()
+                .map(|source| source.text_bytes)
+                .sum(),
             quiet,
         );
         let shown = bar.clone();

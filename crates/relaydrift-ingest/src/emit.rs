@@ -424,7 +424,7 @@ fn route(session: &Session<'_>) -> String {
     if !session.marks.connected && session.banner.is_empty() {
         return "unknown".to_owned();
     }
-    if let Some(cloud) = session.cloud {
+    if let Some(cloud) = session.cloud.filter(|_| session.is_cloud()) {
         return format!("eop/{}", cloud.as_str());
     }
     if session.marks.proxying || port == Some(PROXY_PORT) {

@@ -1,18 +1,15 @@
 //! The bytes of one log, in windows of whole lines.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Read};
 
-use flate2::read::MultiGzDecoder;
 use memchr::memrchr;
+
+use crate::input::{Form, Input, read_up_to};
 
 /// Bytes read at a time; a window is at least one line and otherwise about this long.
 pub(crate) const WINDOW: usize = 16 * 1024 * 1024;
 
-const GZIP: [u8; 2] = [0x1F, 0x8B];
-
-/// Reads a plain or gzipped file window by window.
+/// Reads a log window by window.
 pub(crate) struct Windows {
     input: Box<dyn Read + Send>,
     /// The beginning of a line whose end has not been read yet.
@@ -24,28 +21,10 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Opens a log at an offset of its decompressed bytes.
-    pub(crate) fn open(path: &Path, from: u64, window: usize) -> io::Result<Windows> {
-        let mut file = File::open(path)?;
-        let mut input: Box<dyn Read + Send> = if is_gzip(&mut file)? {
-            Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(
-                1 << 16,
-                file,
-            )))
-        } else {
-            file.seek(SeekFrom::Start(from))?;
-            let input = Box::new(file);
-            return Ok(Windows {
-                input,
-                tail: Vec::new(),
-                offset: from,
-                window,
-                ended: None,
-            });
-        };
-        io::copy(&mut input.by_ref().take(from), &mut io::sink())?;
+    /// Opens a log at an offset of its text.
+    pub(crate) fn open(input: &Input, from: u64, window: usize) -> io::Result<Windows> {
         Ok(Windows {
-            input,
+            input: input.open(from)?.text,
             tail: Vec::new(),
             offset: from,
             window,
@@ -92,73 +71,48 @@ impl Windows {
     }
 }
 
-/// True if the file starts like gzip; the position is at its start afterwards.
-fn is_gzip(file: &mut File) -> io::Result<bool> {
-    let mut magic = [0; 2];
-    let read = read_up_to(file, &mut magic)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(read == 2 && magic == GZIP)
-}
-
-/// The first bytes of a log, decompressed.
-pub(crate) fn head(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
-    range(path, 0, bytes)
-}
-
-/// Some bytes of a log, decompressed; fewer where it ends.
-pub(crate) fn range(path: &Path, from: u64, bytes: usize) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// The first bytes of a log's text, and what the log turned out to be.
+pub(crate) fn head(input: &Input, bytes: usize) -> io::Result<(Vec<u8>, Form)> {
+    let mut opened = input.open(0)?;
     let mut found = vec![0; bytes];
-    let read = if is_gzip(&mut file)? {
-        let mut input = MultiGzDecoder::new(io::BufReader::new(file));
-        io::copy(&mut input.by_ref().take(from), &mut io::sink())?;
-        read_up_to(&mut input, &mut found)?
-    } else {
-        file.seek(SeekFrom::Start(from))?;
-        read_up_to(&mut file, &mut found)?
-    };
+    let read = read_up_to(&mut opened.text, &mut found)?;
+    found.truncate(read);
+    Ok((found, opened.form))
+}
+
+/// Some bytes of a log's text; fewer where it ends.
+pub(crate) fn range(input: &Input, from: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut text = input.open(from)?.text;
+    let mut found = vec![0; bytes];
+    let read = read_up_to(&mut text, &mut found)?;
     found.truncate(read);
     Ok(found)
 }
 
-/// Bytes of a log, decompressed; of a damaged archive, those that can be had.
-pub(crate) fn length(path: &Path) -> io::Result<u64> {
-    let mut file = File::open(path)?;
-    if !is_gzip(&mut file)? {
-        return Ok(file.metadata()?.len());
+/// Bytes of a log's text; of a damaged archive, those that can be had.
+pub(crate) fn length(input: &Input) -> io::Result<u64> {
+    let mut opened = input.open(0)?;
+    if !input.is_member() && opened.form == Form::default() {
+        return input.stored_bytes();
     }
-    let mut input = MultiGzDecoder::new(io::BufReader::new(file));
     let (mut buffer, mut length) = (vec![0; 1 << 16], 0);
     loop {
-        match read_up_to(&mut input, &mut buffer) {
+        match read_up_to(&mut opened.text, &mut buffer) {
             Ok(0) | Err(_) => return Ok(length),
             Ok(read) => length += read as u64,
         }
     }
 }
 
-/// Fills the buffer as far as the input goes; an error counts only if nothing came before it.
-fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < buffer.len() {
-        match input.read(&mut buffer[read..]) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) if read > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
+    use std::path::Path;
 
     fn windows(path: &Path, size: usize) -> (Vec<(u64, Vec<u8>)>, u64) {
-        let mut reader = Windows::open(path, 0, size).unwrap();
+        let mut reader = Windows::open(&Input::file(path), 0, size).unwrap();
         let mut found = Vec::new();
         while let Some(window) = reader.next(Vec::new()) {
             found.push(window);
@@ -194,7 +148,7 @@ mod tests {
                 assert_eq!(offset + pending, text.len() as u64, "{size}");
             }
         }
-        assert_eq!(range(&packed, 4, 3).unwrap(), b"two");
+        assert_eq!(range(&Input::file(&packed), 4, 3).unwrap(), b"two");
     }
 
     #[test]
@@ -207,7 +161,7 @@ mod tests {
         let mut bytes = gzip.finish().unwrap();
         bytes.truncate(bytes.len() / 2);
         std::fs::write(&path, bytes).unwrap();
-        let mut reader = Windows::open(&path, 0, 1000).unwrap();
+        let mut reader = Windows::open(&Input::file(&path), 0, 1000).unwrap();
         let mut lines = 0;
         while let Some((_, window)) = reader.next(Vec::new()) {
             lines += window.iter().filter(|byte| **byte == b'\n').count();

@@ -10,7 +10,10 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use relaydrift_parse::Counts;
 
 use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
-use crate::{Place, Source, Table, file, source::HEAD};
+use crate::{
+    Place, Source, Table, file,
+    source::{HEAD, unpacked_name},
+};
 
 columns! {
     /// Builders of `sources`.
@@ -111,7 +114,7 @@ fn key(place: Place, bytes: u64, hash: String, path: &Path) -> Key {
 /// The name of a log, packed or not.
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
+    unpacked_name(&name).to_owned()
 }
 
 #[derive(Clone)]
@@ -211,7 +214,7 @@ impl Ledger {
     /// # Errors
     /// If the log cannot be read; what of it is new is not known then.
     pub(crate) fn advance(&self, source: &mut Source) -> io::Result<State> {
-        let head = file::head(&source.path, HEAD)?;
+        let (head, _) = file::head(&source.input, HEAD)?;
         let heads = self
             .heads
             .iter()
@@ -226,7 +229,7 @@ impl Ledger {
         };
         let from = state.to_offset.saturating_sub(HEAD as u64);
         let had = (state.to_offset - from) as usize;
-        let tail = file::range(&source.path, from, had + PEEK)?;
+        let tail = file::range(&source.input, from, had + PEEK)?;
         if tail.len() < had {
             // The same start: a log of another hour has another header.
             return Ok(State::Shorter);

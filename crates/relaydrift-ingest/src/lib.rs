@@ -3,6 +3,7 @@
 //! This crate knows threads and files. It must not know async code, Delta tables, object stores or
 //! SQL: it hands finished [`RecordBatch`]es to a [`Sink`].
 
+mod archive;
 mod carry;
 mod certificates;
 mod chunk;
@@ -11,6 +12,7 @@ mod emit;
 mod events;
 mod file;
 mod halves;
+mod input;
 mod ledger;
 mod observe;
 mod place;

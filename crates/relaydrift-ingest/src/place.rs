@@ -84,9 +84,18 @@ fn folders(path: &Path) -> impl Iterator<Item = String> + '_ {
         .rev()
         .skip(1)
         .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+            Component::Normal(name) => Some(name.to_string_lossy()),
             _ => None,
         })
+        .map(|name| match name.strip_suffix('!') {
+            // An archive counts as the folder that it would unpack to.
+            Some(archive) => stem(archive).to_owned(),
+            None => name.into_owned(),
+        })
+}
+
+fn stem(archive: &str) -> &str {
+    archive.rsplit_once('.').map_or(archive, |(stem, _)| stem)
 }
 
 fn known(folder: &str) -> Option<usize> {
@@ -152,6 +161,13 @@ mod tests {
                 "EX01",
                 "Hub",
             ),
+            (
+                "/logs.zip!/EX01/Hub/ProtocolLog/SmtpSend/x.log",
+                "EX01",
+                "Hub",
+            ),
+            ("/EX01.zip!/SEND1.LOG", "EX01", "unknown"),
+            ("/EX01/FrontEnd/SmtpSend.zip!/x.log", "EX01", "FrontEnd"),
             ("/x.log", "unknown", "unknown"),
         ] {
             assert_eq!(

@@ -27,7 +27,7 @@ impl EventReader {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(source: &Source, rows: usize) -> Result<EventReader, Error> {
-        let windows = Windows::open(&source.path, source.from_offset, file::WINDOW / 4);
+        let windows = Windows::open(&source.input, source.from_offset, file::WINDOW / 4);
         let windows = windows.map_err(|error| Error::Read {
             path: source.path.clone(),
             source: error,

@@ -106,13 +106,13 @@ pub fn read(
 
 /// Consecutive sources for one thread each.
 fn tasks(sources: &[Source], limit: u64) -> Vec<Range<usize>> {
-    let total: u64 = sources.iter().map(|source| source.size).sum();
+    let total: u64 = sources.iter().map(|source| source.text_bytes).sum();
     let share = total / (rayon::current_num_threads() as u64 * 4);
     let size = share.max(SMALL_TASK).min(limit);
     let mut tasks = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (at, source) in sources.iter().enumerate() {
-        bytes += source.size;
+        bytes += source.text_bytes;
         if bytes >= size {
             tasks.push(start..at + 1);
             (start, bytes) = (at + 1, 0);
@@ -257,7 +257,7 @@ impl Shared<'_> {
 
     fn open(&self, at: usize) -> std::io::Result<file::Windows> {
         let source = &self.sources[at];
-        file::Windows::open(&source.path, source.from_offset, self.cut.window)
+        file::Windows::open(&source.input, source.from_offset, self.cut.window)
     }
 
     fn chunk(
@@ -302,6 +302,12 @@ impl Shared<'_> {
                     .push(format!("{}: {notice}", source.path.display()));
             }
             let path = source.path.clone();
+            if let Some(encoding) = source.form.encoding {
+                let path = path.display();
+                let notice = format!("{path}: {encoding} text, read as UTF-8");
+                done.summary.notices.push(notice);
+                reading.range.flags.push(encoding);
+            }
             if !reading.header.columns.extra.is_empty() {
                 let names: Vec<_> = reading
                     .header
@@ -328,7 +334,7 @@ impl Shared<'_> {
             let range = &mut reading.range;
             let from = range.to_offset.saturating_sub(crate::source::HEAD as u64);
             if self.keep.open_rows && !untouched {
-                match file::range(&source.path, from, (range.to_offset - from) as usize) {
+                match file::range(&source.input, from, (range.to_offset - from) as usize) {
                     Ok(tail) => range.tail_hash = Some(blake3::hash(&tail).to_hex().to_string()),
                     Err(error) => done.summary.failed.push(Skipped {
                         path: source.path.clone(),

@@ -9,7 +9,8 @@ use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Vis
 use walkdir::WalkDir;
 
 use crate::{
-    Error, Naming, Place, file,
+    Error, Naming, Place, archive, file,
+    input::{Form, Input, is_zip},
     ledger::{Ledger, State},
 };
 
@@ -31,7 +32,7 @@ pub struct Plan {
 /// One send log, or the part of it that is not ingested yet.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Where it lies.
+    /// Where it lies; a member of a zip archive as `logs.zip!/EX01/SEND1.LOG`.
     pub path: PathBuf,
     /// Who wrote it.
     pub place: Place,
@@ -39,7 +40,10 @@ pub struct Source {
     pub source_id: String,
     /// Bytes on disk when it was found.
     pub size: u64,
-    /// Offset (of the decompressed bytes) from which it is read.
+    /// About how many bytes its text has: known of a plain log, stated of a member of a zip archive,
+    /// guessed of gzip and zstd.
+    pub text_bytes: u64,
+    /// Offset (of the unpacked text in UTF-8) from which it is read.
     pub from_offset: u64,
     /// Number of the line at `from_offset`, from 1.
     pub from_line: u64,
@@ -52,6 +56,8 @@ pub struct Source {
     /// The header lines of the start, for a log that is read on from a later offset.
     pub(crate) first_header: Header,
     pub(crate) order: (u64, u64),
+    pub(crate) input: Input,
+    pub(crate) form: Form,
 }
 
 /// A file that was left out.
@@ -65,7 +71,8 @@ pub struct Skipped {
     pub error: bool,
 }
 
-/// Finds the send logs under files, folders and globs, `.gz` included, and names their servers.
+/// Finds the send logs under files, folders and globs, packed ones and members of zip archives
+/// included, and names their servers.
 ///
 /// A file is judged by its content, not by its name. Symbolic links inside folders are not followed.
 ///
@@ -89,21 +96,7 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
         }
     }
     for path in files {
-        match Source::open(&path, naming) {
-            Ok(Ok(source)) => plan.sources.push(source),
-            Ok(Err(reason)) => plan.skipped.push(Skipped {
-                path,
-                reason,
-                error: false,
-            }),
-            Err(error) => {
-                plan.skipped.push(Skipped {
-                    path,
-                    reason: error.to_string(),
-                    error: true,
-                });
-            }
-        }
+        plan.open(path, naming);
     }
     plan.sources
         .sort_by(|a, b| (a.order, &a.place, &a.path).cmp(&(b.order, &b.place, &b.path)));
@@ -112,6 +105,40 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
 }
 
 impl Plan {
+    /// Takes in a file as what it is.
+    fn open(&mut self, path: PathBuf, naming: &Naming) {
+        let input = Input::file(&path);
+        match Source::open(&path, input, naming) {
+            Ok(Found::Archive) => match archive::list(&path, &mut self.skipped) {
+                Ok(members) => {
+                    for (path, input) in members {
+                        let found = Source::open(&path, input, naming);
+                        self.take_in(path, found);
+                    }
+                }
+                Err(error) => self.take_in(path, Err(error)),
+            },
+            found => self.take_in(path, found),
+        }
+    }
+
+    fn take_in(&mut self, path: PathBuf, found: io::Result<Found>) {
+        let (reason, error) = match found {
+            Ok(Found::Send(source)) => return self.sources.push(*source),
+            Ok(Found::Foreign(reason)) => (reason, false),
+            Ok(Found::Archive) => {
+                let reason = "an archive inside an archive: unpack it first";
+                (reason.to_owned(), true)
+            }
+            Err(error) => (error.to_string(), true),
+        };
+        self.skipped.push(Skipped {
+            path,
+            reason,
+            error,
+        });
+    }
+
     /// Leaves only what the ledger (rows of `sources`) does not hold yet.
     pub fn resume(mut self, ledger: &[arrow::array::RecordBatch]) -> Plan {
         let ledger = Ledger::new(ledger);
@@ -183,25 +210,42 @@ impl Plan {
 
 /// Bytes of a log, unpacked; asked only of logs that start alike.
 fn length(source: &Source) -> u64 {
-    file::length(&source.path).unwrap_or(source.size)
+    file::length(&source.input).unwrap_or(source.size)
 }
 
 /// True if the shorter log ends like the same bytes of the longer one.
 fn is_start_of(shorter: &Source, longer: &Source) -> bool {
     let to = length(shorter);
     let from = to.saturating_sub(HEAD as u64);
-    let end = |source: &Source| file::range(&source.path, from, (to - from) as usize).ok();
+    let end = |source: &Source| file::range(&source.input, from, (to - from) as usize).ok();
     end(shorter) == end(longer)
 }
 
+/// What a file or a member of an archive is.
+enum Found {
+    Send(Box<Source>),
+    /// Something else, as the reason says.
+    Foreign(String),
+    /// A zip archive.
+    Archive,
+}
+
+/// The name of a log, packed or not.
+pub(crate) fn unpacked_name(name: &str) -> &str {
+    let packed = [".gz", ".zst"].into_iter();
+    let mut bare = packed.filter_map(|end| name.strip_suffix(end));
+    bare.next().unwrap_or(name)
+}
+
 impl Source {
-    /// A file as a send log; the inner error says why it is none.
-    fn open(path: &Path, naming: &Naming) -> io::Result<Result<Source, String>> {
-        let metadata = std::fs::metadata(path)?;
-        if !metadata.is_file() {
+    fn open(path: &Path, input: Input, naming: &Naming) -> io::Result<Found> {
+        if !input.is_member() && !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let head = file::head(path, HEAD)?;
+        let (head, form) = file::head(&input, HEAD)?;
+        if is_zip(&head) {
+            return Ok(Found::Archive);
+        }
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -209,17 +253,18 @@ impl Source {
             .into_owned();
         let header = match judge(&head, &name) {
             Judgement::Send(header) => header,
-            Judgement::Foreign(reason) => return Ok(Err(reason)),
+            Judgement::Foreign(reason) => return Ok(Found::Foreign(reason)),
             Judgement::Unreadable(reason) => return Err(io::Error::other(reason)),
         };
         let place = naming.place(path);
         let order = order(&name, &header);
         let source_id = source_id(&place, &name, &head);
-        Ok(Ok(Source {
+        Ok(Found::Send(Box::new(Source {
             path: path.to_owned(),
             place,
             source_id,
-            size: metadata.len(),
+            size: input.stored_bytes()?,
+            text_bytes: input.text_bytes(form)?,
             from_offset: 0,
             from_line: 1,
             head_hash: blake3::hash(&head).to_hex().to_string(),
@@ -230,13 +275,22 @@ impl Source {
                 ..header
             },
             order,
-        }))
+            input,
+            form,
+        })))
+    }
+}
+
+impl Source {
+    /// True if both are the same file, or the same member of an archive, whatever was read of it.
+    pub fn is_same_file(&self, other: &Source) -> bool {
+        self.path == other.path && self.input == other.input
     }
 }
 
 fn source_id(place: &Place, name: &str, head: &[u8]) -> String {
     let mut hash = blake3::Hasher::new();
-    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let name = unpacked_name(name);
     for part in [&place.organization, &place.server, &place.service, name] {
         hash.update(part.as_bytes()).update(&[0]);
     }
@@ -281,8 +335,9 @@ fn judge(head: &[u8], name: &str) -> Judgement {
     let named_send = name
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("SEND"));
-    if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
-        return Judgement::Unreadable("UTF-16 text: save it as UTF-8".to_owned());
+    if is_wide(head) {
+        let reason = "UTF-16 text without its byte order mark: save it as UTF-8";
+        return Judgement::Unreadable(reason.to_owned());
     }
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     if text.is_empty() {
@@ -327,6 +382,20 @@ fn judge(head: &[u8], name: &str) -> Judgement {
         LogKind::Unknown => Judgement::Foreign("no row of a send log at its start".to_owned()),
     }
 }
+
+/// UTF-16 of a log, header or row, that has lost its mark: every second byte is NUL.
+fn is_wide(head: &[u8]) -> bool {
+    let start = &head[..head.len().min(2 * WIDE_START)];
+    let nuls = |first: usize| start.iter().skip(first).step_by(2).all(|byte| *byte == 0);
+    let text = |first: usize| {
+        let mut bytes = start.iter().skip(first).step_by(2);
+        bytes.all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+    };
+    start.len() == 2 * WIDE_START && (nuls(0) && text(1) || nuls(1) && text(0))
+}
+
+/// Characters by which UTF-16 is known: as many as the date of a row has.
+const WIDE_START: usize = 10;
 
 /// A log of a single line that may be cut off.
 fn ends_as_row(line: &[u8]) -> bool {
@@ -480,9 +549,9 @@ mod tests {
                 "EX1/SmtpSend/pasted.txt",
                 &ROW.replace(":00.000Z", ":01.000Z"),
             ),
-            ("EX1/SmtpSend/wide.log", "\u{feff}#\0S\0"),
+            ("EX1/SmtpSend/wide.log", "#\0S\0o\0f\0t\0w\0a\0r\0e\0:\0"),
         ]);
-        assert_eq!(plan.sources.len(), 3);
+        assert_eq!(plan.sources.len(), 3, "{:?}", plan.skipped);
         assert!(
             plan.sources
                 .iter()
@@ -501,6 +570,8 @@ mod tests {
             reasons.contains(&"no row of a send log at its start"),
             "{reasons:?}"
         );
+        let wide = "UTF-16 text without its byte order mark: save it as UTF-8";
+        assert!(reasons.contains(&wide), "{reasons:?}");
     }
 
     #[test]

@@ -125,23 +125,14 @@ fn next(
     };
     // A log that is too large alone is a batch alone.
     new.truncate(fitting.max(1));
-    let last = new.last().map(|source| &source.path);
+    let last = new.last();
     let at = sources
         .iter()
-        .rposition(|source| Some(&source.path) == last);
+        .rposition(|source| last.is_some_and(|last| last.is_same_file(source)));
     (new, at.map_or(sources.len(), |at| at + 1))
 }
 
-/// About how many bytes will be read; gzip makes about a tenth of a log.
+/// About how many bytes will be read.
 fn input_bytes(source: &Source) -> u64 {
-    let gzipped = source
-        .path
-        .extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("gz"));
-    let bytes = if gzipped {
-        source.size.saturating_mul(10)
-    } else {
-        source.size
-    };
-    bytes.saturating_sub(source.from_offset)
+    source.text_bytes.saturating_sub(source.from_offset)
 }

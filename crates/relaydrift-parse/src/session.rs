@@ -185,9 +185,9 @@ impl<'a> Session<'a> {
         self.is_whole() && self.marks.connected && self.disconnect.is_some()
     }
 
-    /// The peer is Exchange Online.
+    /// The peer is Exchange Online, and no front end stands between.
     pub fn is_cloud(&self) -> bool {
-        self.cloud.is_some()
+        self.cloud.is_some() && !self.marks.hub_half
     }
 
     /// True if this is a front end's half of a delivery whose other half a hub logged.
@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
     /// The least of the differences that the session shows: what a difference has above it is time
     /// on the way. A greeting is stamped to the second and counts as written in the middle of it.
     pub fn clock_skew_ms(&self) -> Option<i64> {
-        let told = self.is_cloud() || self.marks.hub_half;
+        let told = self.cloud.is_some() || self.marks.hub_half;
         self.clock_skew
             .filter(|_| told)
             .map(|skew| skew.div_euclid(1000))
@@ -474,7 +474,7 @@ impl<'a> Session<'a> {
         if let Some(host) = peer::banner_host(data.bytes) {
             self.cloud = peer::cloud_of_host(host).or(self.cloud);
         }
-        if self.is_cloud()
+        if self.cloud.is_some()
             && let Some(second) = reply::greeting_time(data.bytes)
         {
             self.compare_clocks(time, second + HALF_A_SECOND);
@@ -666,5 +666,125 @@ mod tests {
         let print = |text: Option<CertificateText<'static>>| text.unwrap().rows[3].unwrap().bytes;
         assert_eq!(print(session.segment().sent), b"AA");
         assert_eq!(print(session.segment().received), b"BB");
+    }
+
+    #[test]
+    fn a_certificate_that_stands_again_tells_what_was_not_told() {
+        let session = fold(&["*,,SmartHost certificate", "*,DD,Certificate thumbprint"]);
+        let received = session.segment().received.unwrap();
+        assert_eq!(received.rows[3].unwrap().bytes, b"DD");
+    }
+
+    #[test]
+    fn starttls_is_offered_absent_or_stripped_where_the_rows_tell() {
+        let plain = ["+,,", "<,220 mx,", ">,EHLO a,", "<,250-mx,", "<,250 DSN,"];
+        let masked = ["+,,", "<,220 ********,", ">,EHLO a,", "<,250 XXXA,"];
+        for (rows, wanted) in [
+            (&EOP[..], Some("offered")),
+            (&plain[..], Some("absent")),
+            (&masked[..], Some("stripped")),
+            // Not asked, or not answered to the end.
+            (&plain[..2], None),
+            (&plain[..4], None),
+            (&masked[..2], None),
+        ] {
+            assert_eq!(fold(rows).starttls(), wanted, "{rows:?}");
+        }
+        let mut cut = fold(&plain);
+        cut.marks.cut_head = true;
+        assert_eq!(cut.starttls(), None, "the first EHLO may be missing");
+    }
+
+    #[test]
+    fn the_clock_is_compared_with_exchange_onlines() {
+        let banner = |host: &str, second: u32| {
+            format!(
+                "<,\"220 {host} Microsoft ESMTP MAIL Service ready at Mon, 5 Oct 2026 09:59:{second} +0000 [08DD]\","
+            )
+        };
+        let cloud = banner("x.mail.protection.outlook.com", 58);
+        // Read at 10:00:00 what was written between 09:59:58 and 09:59:59.
+        assert_eq!(fold(&[&cloud]).clock_skew_ms(), Some(1500));
+        assert_eq!(fold(&[&banner("mx.example", 58)]).clock_skew_ms(), None);
+        let refusal = |host: &str, time: &str| format!("<,550 5.7.64 Denied [{host} {time} 08DD],");
+        let rows = |reply: &str| {
+            let reply = reply.to_owned();
+            let mut rows = vec![cloud.clone(), ">,EHLO a,".into(), "<,250 DSN,".into()];
+            rows.extend([">,MAIL FROM:<a@b.example>,".to_owned(), reply]);
+            let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+            fold(&rows).clock_skew_ms()
+        };
+        let host = "X.namprd21.prod.outlook.com";
+        // At 10:00:04: the smaller difference had less time on the way.
+        assert_eq!(rows(&refusal(host, "2026-10-05T10:00:03.250Z")), Some(750));
+        assert_eq!(
+            rows(&refusal(host, "2026-10-05T10:09:04.000Z")),
+            Some(-540_000)
+        );
+        assert_eq!(
+            rows(&refusal("mx.example", "2026-10-05T10:00:03.250Z")),
+            Some(1500)
+        );
+        assert_eq!(rows(&refusal(host, "yesterday")), Some(1500));
+    }
+
+    #[test]
+    fn what_failed_and_why() {
+        let session = after_ehlo(&[
+            ">,X-EXPS EXCHANGEAUTH SHA256 ,",
+            ">,<Binary Data>,",
+            "<,334 <authentication information>,",
+            "<,535 5.7.3 Authentication unsuccessful,",
+            "*,,Outbound Exchange Authentication failed with LogonDenied",
+        ]);
+        assert_eq!(
+            session.auth_error.bytes,
+            b"535 5.7.3 Authentication unsuccessful"
+        );
+        assert!(session.mail.transactions.is_empty());
+        let note = "*,,Outbound Authentication failed to initialize with NoCredentials";
+        assert_eq!(after_ehlo(&[note]).auth_error.bytes, b"NoCredentials");
+        let note = "*,,Message to secure domain 'a.example' on send connector 'c' failed because TLS was not offered";
+        assert_eq!(
+            after_ehlo(&[note]).secure_domain_error.bytes,
+            b"TLS was not offered"
+        );
+        for (note, error) in [
+            (
+                "TLS negotiation failed with error UntrustedRoot",
+                "UntrustedRoot",
+            ),
+            ("Tls cipher strength is too weak", "TlsTooWeak"),
+            (
+                "DirectTrust certificate failed to authenticate",
+                "DirectTrustFailed",
+            ),
+            (
+                "Connector is configured to send mail only over TLS connections and remote doesn't support TLS",
+                "TlsRequired",
+            ),
+        ] {
+            let session = after_ehlo(&[&format!("*,,{note}")]);
+            assert!(session.marks.tls_failed);
+            assert_eq!(session.tls_error, error.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_two_halves_of_a_delivery_know_each_other() {
+        let hub = fold(&[
+            "+,,",
+            ">,XPROXYTO DESTINATIONS=x PORT=25 SESSIONID=08DF1F4EEFBDC000,",
+        ]);
+        assert!(hub.marks.hub_half && !hub.is_front_end_half());
+        let front = fold(&[
+            "*,,attempting to connect. Outbound proxy from hub.example with session id 08DF1F4EEFBDC000. Proxied session id 08DF1F4EEFBDD000",
+        ]);
+        assert!(front.is_front_end_half());
+        assert_eq!(front.proxied_session, hub.id);
+        let client = fold(&[
+            "*,,attempting to connect. Client proxy session for x. Proxied session id 08DF1F4EEFBDC000",
+        ]);
+        assert!(!client.is_front_end_half());
     }
 }

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use crate::*;
 
 mod bad_input;
+mod packed;
 
 /// Keeps every batch, as a lake does.
 #[derive(Default)]
@@ -134,6 +135,7 @@ fn content(batches: &Batches) -> (Vec<Vec<TextRow>>, BTreeMap<Vec<String>, TextR
         Table::Events,
         Table::Sessions,
         Table::Transactions,
+        Table::ProxiedHalves,
         Table::Rejects,
     ];
     let mut certificates = rows(batches, Table::CertificatesSeen);
@@ -247,7 +249,7 @@ fn session(number: u64, start: i64, connector: &str, kind: usize) -> Vec<(i64, S
     let mut lines = vec![
         "*,,attempting to connect".to_owned(),
         "+,,".to_owned(),
-        "<,220 x.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready,".to_owned(),
+        "<,\"220 x.mail.protection.outlook.com Microsoft ESMTP MAIL Service ready at Mon, 5 Oct 2026 09:59:58 +0000\",".to_owned(),
         ">,EHLO mx.example.com,".to_owned(),
         format!(
             "<,250-x.mail.protection.outlook.com Hello [203.0.113.{}],",
@@ -277,7 +279,7 @@ fn session(number: u64, start: i64, connector: &str, kind: usize) -> Vec<(i64, S
     ]);
     lines.push(match number % 3 {
         0 => {
-            "<,550 5.7.64 TenantAttribution; Relay Access Denied [x 2026-10-05T10:00:00.000Z 08DD],"
+            "<,550 5.7.64 TenantAttribution; Relay Access Denied [x.prod.outlook.com 2026-10-05T10:00:00.000Z 08DD],"
                 .to_owned()
         }
         _ => "<,250 2.1.5 Recipient OK,".to_owned(),
@@ -291,8 +293,22 @@ fn session(number: u64, start: i64, connector: &str, kind: usize) -> Vec<(i64, S
         ]
         .map(String::from),
     );
-    if kind == 7 {
-        lines.truncate(9);
+    match kind {
+        7 => lines.truncate(9),
+        // The hub's half of a delivery through a front end (whatever its peer seems to be), and the
+        // front end's.
+        10 => lines.splice(8..8, PROXY.map(String::from)).for_each(drop),
+        11 => {
+            lines[0] = format!(
+                "*,,attempting to connect. Outbound proxy from hub with session id {id}. Proxied session id 08DF1F4EEFBDBFFF"
+            );
+        }
+        // A device in between, a handshake and an authentication that fail; TLS without a certificate.
+        12 => lines.splice(2..8, MASKED.map(String::from)).for_each(drop),
+        13 => lines[8] = "*,,TLS negotiation failed with error UntrustedRoot".to_owned(),
+        14 => lines.splice(7..8, AUTH.map(String::from)).for_each(drop),
+        17 => lines.insert(8, SECURED.to_owned()),
+        _ => {}
     }
     let from = if kind == 8 { 5 } else { 0 };
     let rows = lines.iter().enumerate().skip(from).map(|(sequence, line)| {
@@ -305,6 +321,20 @@ fn session(number: u64, start: i64, connector: &str, kind: usize) -> Vec<(i64, S
     });
     rows.collect()
 }
+
+const MASKED: [&str; 4] = [
+    "<,220 ********************,",
+    ">,EHLO mx.example.com,",
+    "<,250-mx.example.org,",
+    "<,250 XXXA,",
+];
+const SECURED: &str = "*,,\"TLS protocol SP_PROT_TLS1_2_CLIENT negotiation succeeded using bulk encryption algorithm CALG_AES_256 with strength 256 bits, MAC hash algorithm CALG_SHA_384 with strength 0 bits\"";
+const PROXY: [&str; 2] = [">,XPROXYTO DESTINATIONS=x SESSIONID=1,", "<,250 OK,"];
+const AUTH: [&str; 3] = [
+    ">,X-EXPS EXCHANGEAUTH SHA256 ,",
+    ">,<Binary Data>,",
+    "<,535 5.7.3 Authentication unsuccessful,",
+];
 
 /// Sessions spread over hours and servers, as files that cut them anywhere.
 fn write_fleet(folder: &Path, seed: &[(u64, i64, usize)], rows_per_file: usize) -> Vec<PathBuf> {
@@ -340,7 +370,7 @@ fn write_fleet(folder: &Path, seed: &[(u64, i64, usize)], rows_per_file: usize) 
 }
 
 fn seeds() -> impl Strategy<Value = Vec<(u64, i64, usize)>> {
-    proptest::collection::vec((0u64..99, 0i64..400_000, 0usize..10), 1..12)
+    proptest::collection::vec((0u64..99, 0i64..400_000, 0usize..18), 1..12)
 }
 
 proptest! {
@@ -487,4 +517,90 @@ fn sessions_refusals_and_certificates_are_what_the_rows_say() {
             .count(),
         2
     );
+}
+
+/// Observations of some sessions of [`session`]: kind and value to sessions.
+fn values(kinds: &[usize]) -> BTreeMap<(String, String), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let seed: Vec<_> = kinds.iter().map(|kind| (3, 0, *kind)).collect();
+    write_fleet(folder.path(), &seed, 1000);
+    let (batches, _) = read_once(folder.path(), Cut::default(), 1);
+    let sums = observations(&batches).into_iter();
+    let of_one = sums.filter(|(_, row)| row["server"] == "EX1");
+    of_one
+        .map(|(_, row)| {
+            (
+                (row["kind"].clone(), row["value"].clone()),
+                row["sessions"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn what_was_not_there_is_observed_where_it_is_proved() {
+    let count = |found: &BTreeMap<_, String>, kind: &str, value: &str| {
+        let key = (kind.to_owned(), value.to_owned());
+        found.get(&key).cloned().unwrap_or_default()
+    };
+    // Kind 1 sends its certificate and has no row of TLS; kind 2 sends none.
+    let found = values(&[1, 2]);
+    assert_eq!(count(&found, "tls", "none"), "2");
+    assert_eq!(
+        count(&found, "certificate", "none"),
+        "",
+        "TLS is not proved"
+    );
+    assert_eq!(count(&found, "starttls", "offered"), "2");
+    // A greeting of 09:59:58 read at 10:00:00, to the second; a refusal of 10:00:00, to the millisecond.
+    assert_eq!(count(&found, "skew", "2"), "1");
+    assert_eq!(count(&found, "skew", "0"), "1");
+    // A head that is cut off proves nothing.
+    assert_eq!(count(&values(&[8]), "tls", "none"), "");
+    let found = values(&[12, 13]);
+    assert_eq!(count(&found, "starttls", "stripped"), "1");
+    assert_eq!(count(&found, "tls_failure", "UntrustedRoot"), "1");
+    // TLS came to be, and no certificate was sent.
+    let found = values(&[17]);
+    assert_eq!(count(&found, "certificate", "none"), "1", "{found:?}");
+    assert_eq!(count(&found, "tls", "SP_PROT_TLS1_2_CLIENT"), "1");
+}
+
+#[test]
+fn halves_have_what_each_side_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fleet(folder.path(), &[(3, 0, 10), (4, 5, 11)], 1000);
+    let (batches, _) = read_once(folder.path(), Cut::default(), 1);
+    let halves = rows(&batches, Table::ProxiedHalves);
+    let halves: Vec<_> = halves.iter().filter(|row| row["server"] == "EX1").collect();
+    let hub: BTreeMap<_, _> = halves
+        .iter()
+        .filter(|row| row["half"] == "hub")
+        .map(|row| {
+            assert_eq!(row["hub_session_id"], row["session_id"]);
+            assert_eq!(row["certificate"], "∅", "that is between hub and front end");
+            (
+                row["domain"].as_str(),
+                (row["accepted"].as_str(), row["refused"].as_str()),
+            )
+        })
+        .collect();
+    let want = [("example.net", ("1", "0")), ("example.org", ("0", "1"))];
+    assert_eq!(hub, BTreeMap::from(want));
+    let front: Vec<_> = halves
+        .iter()
+        .filter(|row| row["half"] == "front_end")
+        .collect();
+    assert_eq!(front.len(), 1);
+    assert_eq!(front[0]["egress"], "203.0.113.1");
+    assert_eq!(front[0]["route"], "eop/worldwide");
+    assert_eq!(front[0]["accepted"], "∅");
+    // What the hub shows, it shows to the front end.
+    let sums = observations(&batches).into_values();
+    let mut kinds: Vec<_> = sums
+        .filter(|row| row["first_session_id"].ends_with("C003") && row["server"] == "EX1")
+        .map(|row| row["kind"].clone())
+        .collect();
+    kinds.sort();
+    assert_eq!(kinds, ["route", "skew"]);
 }
