@@ -7,8 +7,11 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::*;
 
-/// A small fleet: paths below the folder, and texts.
-fn fleet() -> Vec<(String, Vec<u8>)> {
+/// Paths below a folder, and what lies there.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// A small fleet.
+fn fleet() -> Files {
     let folder = tempfile::tempdir().unwrap();
     let seed = [(3, 0, 1), (1, 60, 0), (5, 90, 7), (6, 95, 11), (8, 99, 12)];
     let files = write_fleet(folder.path(), &seed, 25);
@@ -53,7 +56,7 @@ fn folder_of(files: &[(String, Vec<u8>)]) -> tempfile::TempDir {
 }
 
 /// The fleet in every form: as what it is called here, and the files that hold it.
-fn forms() -> Vec<(&'static str, Vec<(String, Vec<u8>)>)> {
+fn forms() -> Vec<(&'static str, Files)> {
     let plain = fleet();
     let each = |end: &str, pack: &dyn Fn(&[u8]) -> Vec<u8>| {
         let packed = plain.iter();
