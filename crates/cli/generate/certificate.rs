@@ -38,6 +38,10 @@ pub struct Certificate {
     pub subject: String,
     /// Issuer as .NET prints it.
     pub issuer: String,
+    /// Hexadecimal digits.
+    pub serial: String,
+    /// First and last moment of its life.
+    pub life: (i64, i64),
     /// CN if it is a DNS name, then the subject alternative names.
     pub names: Vec<String>,
     /// From when on the tenant's inbound connector knows one of the names: `i64::MIN` always,
@@ -51,16 +55,30 @@ pub struct Certificate {
 impl Certificate {
     /// A new certificate with a fresh serial number and thumbprint, valid for a year.
     pub fn mint(rng: &mut Rng, subject: &str, issuer: &str, names: &[String], from: i64) -> Self {
+        let life = (from, from + 397 * DAY - 1000);
+        Certificate::mint_for(rng, subject, issuer, names, life)
+    }
+
+    /// The same with a life of its own.
+    pub fn mint_for(
+        rng: &mut Rng,
+        subject: &str,
+        issuer: &str,
+        names: &[String],
+        life: (i64, i64),
+    ) -> Self {
         let thumbprint = rng.hex(40);
         let serial = format!("0{}", rng.hex(31));
         let joined = names.join(";");
-        let dates = format!("{} {}", rfc3339(from), rfc3339(from + 397 * DAY - 1000));
+        let dates = format!("{} {}", rfc3339(life.0), rfc3339(life.1));
         let identity = format!(" {subject} {issuer} {serial} {thumbprint}");
         Certificate {
             fields_a: [subject, issuer, &serial, &thumbprint, &joined].map(field),
             field_b: field(&format!("{identity} {joined}")),
             field_c: field(&format!("{identity} {dates} {joined}")),
             thumbprint,
+            serial,
+            life,
             subject: subject.into(),
             issuer: issuer.into(),
             names: names.to_vec(),

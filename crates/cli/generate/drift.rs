@@ -1,7 +1,7 @@
 //! The changes that are planted: on cloud connectors of distinct servers, away from the first day.
 
 use super::calendar::{DAY, HOUR, MINUTE};
-use super::fleet::{Change, Fleet, HYBRID, Match, RELAY};
+use super::fleet::{Change, Fleet, HYBRID, Match, RELAY, Server};
 use super::plan::{ISSUER, OTHER_ISSUER, subject};
 use super::rng::Rng;
 
@@ -209,4 +209,14 @@ fn appoint(fleet: &mut Fleet, change: &Change) {
     fleet.servers[change.server]
         .appointments
         .extend(appointments);
+}
+
+/// The same for a story, where the first quarter of an hour has to suffice for an incident.
+pub(super) fn appoint_around(server: &mut Server, connector: usize, at: i64) {
+    let before = [-2 * HOUR, -25 * MINUTE, -4 * MINUTE];
+    let after = [45, 200, 420, 650, 850, 960, 2_100, 4_500, 7_000].map(|seconds| seconds * 1000);
+    let times = before.into_iter().chain(after);
+    server
+        .appointments
+        .extend(times.map(|time| (at + time, connector)));
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::calendar::DAY;
 use super::certificate::{Certificate, Form};
+use super::effect::Effect;
 use super::rng::Rng;
 
 /// By what the tenant's inbound connector knows the fleet.
@@ -27,6 +28,8 @@ pub enum Role {
     SmartHost,
     /// Other Exchange servers of the organization.
     IntraOrg,
+    /// A subscribed Edge server.
+    Edge,
     /// The recipients' own servers.
     Internet,
 }
@@ -61,6 +64,11 @@ impl<T> Timeline<T> {
     pub fn at(&self, time: i64) -> (i64, &T) {
         let at = self.0.partition_point(|(from, _)| *from <= time).max(1) - 1;
         (self.0[at].0, &self.0[at].1)
+    }
+
+    /// All values, in order of time.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, value)| value)
     }
 
     /// The first change after a time, `i64::MAX` if there is none.
@@ -107,6 +115,8 @@ pub struct Restart {
 pub struct Server {
     /// As the folder is named.
     pub name: String,
+    /// The folder that its own folder lies in; empty for the fleet's.
+    pub parent: &'static str,
     /// Fully qualified, as it says in EHLO to its own kind.
     pub host: String,
     /// Private address.
@@ -137,19 +147,35 @@ pub struct Server {
     pub shares: Vec<(usize, u64)>,
     /// Sessions that take place at any traffic: start and connector.
     pub appointments: Vec<(i64, usize)>,
+    /// What else happens to its sessions, the later ones above the earlier ones.
+    pub effects: Vec<Effect>,
 }
 
 /// A front door of Exchange Online.
 #[derive(Debug)]
 pub struct FrontDoor {
+    /// Its place among the others.
+    pub number: usize,
     /// As its banner names it.
     pub host: String,
     /// As a refusal names it.
     pub inner: String,
     /// Public address.
     pub address: String,
+    /// Public address of IPv6.
+    pub six: String,
     /// The certificate received from it.
     pub certificate: Timeline<u32>,
+}
+
+impl FrontDoor {
+    /// The endpoint that a server seen under `address` connects to: one of the same family.
+    pub fn endpoint(&self, address: &Address) -> &str {
+        match address.text.contains(':') {
+            true => &self.six,
+            false => &self.address,
+        }
+    }
 }
 
 /// A mail server on the internet, or the organization's smart host.
@@ -283,7 +309,8 @@ impl Fleet {
         self.add(renewed)
     }
 
-    fn add(&mut self, certificate: Certificate) -> u32 {
+    /// Adds any certificate.
+    pub(super) fn add(&mut self, certificate: Certificate) -> u32 {
         self.certificates.push(certificate);
         (self.certificates.len() - 1) as u32
     }

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::calendar::{HOUR, banner_date, ticks};
+use super::effect::Handshake;
 use super::fleet::{FrontDoor, Match, Server};
 use super::rows::{Fact, Rows};
 use super::session::{Retry, Speaker, Start};
@@ -100,18 +101,33 @@ impl Speaker<'_> {
             });
         }
         rows.wait(self.rng.between(1, 30));
-        let local = self.local();
+        let local = match remote.starts_with('[') {
+            true => self.local_of_six(start),
+            false => self.local(),
+        };
         rows.connected(&local, remote);
         None
     }
 
     /// A local endpoint.
     pub(super) fn local(&mut self) -> String {
-        format!(
-            "{}:{}",
-            self.server.address,
-            49_152 + self.rng.below(16_000)
-        )
+        let port = 49_152 + self.rng.below(16_000);
+        format!("{}:{port}", self.server.address)
+    }
+
+    /// How TLS goes in a session toward Exchange Online.
+    pub(super) fn handshake(&self, start: &Start) -> Handshake {
+        match start.plain {
+            true => Handshake::Skipped,
+            false => self.server.handshake(start.connector, start.at),
+        }
+    }
+
+    /// A local endpoint of IPv6, where the public address is the server's own.
+    fn local_of_six(&mut self, start: &Start) -> String {
+        let port = 49_152 + self.rng.below(16_000);
+        let own = self.server.egress.at(start.at).1[0];
+        format!("[{}]:{port}", self.fleet.addresses[own as usize].text)
     }
 
     /// Exchange Online's greeting through the second EHLO; none if TLS fails.
@@ -137,47 +153,54 @@ impl Speaker<'_> {
         rows.wait(self.rng.between(20, 120));
         let session = ticks(rows.now - HOUR) + self.rng.below(1 << 30);
         let said = banner_date(rows.now - server.skew_ms);
+        let handshake = self.handshake(start);
         self.text.clear();
-        let _ = write!(
-            self.text,
-            "220 {} Microsoft ESMTP MAIL Service ready at {said} [{session:016X}]",
-            door.host
-        );
-        rows.received(&self.text);
-        self.ehlo(
-            rows,
-            OUTSIDE_NAME,
-            &door.host,
-            Some(&address.text),
-            &OUTLOOK_KEYWORDS,
-            true,
-        );
-        rows.tells(Fact::Egress(egress));
-        let fails = !start.appointed && self.rng.permille(7);
-        let received = *door.certificate.at(rows.now).1;
-        if !tls::start(
-            rows,
-            self.fleet,
-            server.form,
-            *certificate,
-            received,
-            fails,
-            &mut self.rng,
-        ) {
-            return None;
-        }
-        self.ehlo(
-            rows,
-            OUTSIDE_NAME,
-            &door.host,
-            Some(&address.text),
-            &OUTLOOK_KEYWORDS,
-            false,
-        );
-        let accepted_from = match self.fleet.matched_by {
-            Match::Certificate => self.fleet.certificates[*certificate as usize].accepted_from,
-            Match::Address => address.accepted_from,
+        let _ = match handshake {
+            Handshake::Stripped => write!(self.text, "220 {}", "*".repeat(92)),
+            _ => write!(
+                self.text,
+                "220 {} Microsoft ESMTP MAIL Service ready at {said} [{session:016X}]",
+                door.host
+            ),
         };
+        rows.received(&self.text);
+        let mut keywords = OUTLOOK_KEYWORDS;
+        if handshake == Handshake::Stripped {
+            for word in keywords.iter_mut().filter(|word| **word == "STARTTLS") {
+                *word = "XXXXXXXA";
+            }
+        }
+        let clear = handshake != Handshake::NotOffered;
+        let hello = Some(address.text.as_str());
+        self.ehlo(rows, OUTSIDE_NAME, &door.host, hello, &keywords, clear);
+        rows.tells(Fact::Egress(egress));
+        let breaks = !start.appointed && self.rng.permille(7);
+        let received = match handshake {
+            Handshake::Intercepted(box_between) => box_between,
+            _ => *door.certificate.at(rows.now).1,
+        };
+        let end = match handshake {
+            Handshake::Fails(error) => tls::End::Error(error),
+            _ if breaks => tls::End::Break,
+            Handshake::Speaks(ways) => tls::End::Row(ways[door.number % ways.len()]),
+            _ => tls::End::Success,
+        };
+        use Handshake::{NotOffered, NothingSent, Skipped, Stripped};
+        if !matches!(handshake, NotOffered | Skipped | Stripped) {
+            let sent = (handshake != NothingSent).then_some(*certificate);
+            let (fleet, form) = (self.fleet, server.form);
+            if !tls::start(rows, fleet, form, sent, received, end, &mut self.rng) {
+                return None;
+            }
+            self.ehlo(rows, OUTSIDE_NAME, &door.host, hello, &keywords, false);
+        }
+        let by_name = match self.fleet.matched_by {
+            Match::Certificate if handshake.presents() => {
+                self.fleet.certificates[*certificate as usize].accepted_from
+            }
+            _ => i64::MAX,
+        };
+        let accepted_from = by_name.min(address.accepted_from);
         Some(Attribution {
             accepted_from,
             since: since.max(moved),
@@ -219,9 +242,9 @@ impl Speaker<'_> {
                 rows,
                 self.fleet,
                 server.form,
-                sent,
+                Some(sent),
                 received,
-                false,
+                tls::End::Success,
                 &mut self.rng,
             );
         }

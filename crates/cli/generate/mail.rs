@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::reply::{Hop, Kind, busy, not_attributed, queued, unknown};
+use super::reply::{Hop, Kind, Refusal, busy, denied, queued, unknown};
 use super::rows::{Fact, Rows, append_number};
 use super::session::Speaker;
 
@@ -11,8 +11,8 @@ use super::session::Speaker;
 pub enum Verdict {
     /// Taken.
     Accepted,
-    /// Refused for want of attribution.
-    NotAttributed,
+    /// Refused for the mail's [`refusal`](Mail::refusal).
+    Refused,
     /// No such mailbox.
     Unknown,
     /// Try again.
@@ -28,7 +28,7 @@ pub struct Recipient {
     pub verdict: Verdict,
 }
 
-/// Which command a refusal for want of attribution answers.
+/// Which command a refusal answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// `MAIL FROM`.
@@ -46,8 +46,10 @@ pub struct Mail<'a> {
     pub recipients: &'a [Recipient],
     /// Where the far end refuses, if it does.
     pub stage: Stage,
-    /// From `<>`.
-    pub bounce: bool,
+    /// The sender's domain; none for `<>`.
+    pub sender: Option<&'a str>,
+    /// Why recipients are refused that are.
+    pub refusal: Refusal,
     /// The connection breaks while the content is on its way.
     pub breaks: bool,
 }
@@ -73,6 +75,12 @@ pub fn transact(
     let wait = speaker.rng.between(9, 70);
     let unique = speaker.rng.next();
     let size = 2_000 + speaker.rng.below(60_000) * (1 + speaker.rng.below(12));
+    let seen_as = speaker.server.egress.at(rows.now).1[0];
+    let address = &speaker.fleet.addresses[seen_as as usize].text;
+    let refused = |count| match mail.refusal.is_attribution() {
+        true => Fact::Refused(count),
+        false => Fact::Denied(count),
+    };
     let text = &mut speaker.text;
     text.clear();
     let _ = write!(
@@ -85,8 +93,8 @@ pub fn transact(
 
     text.clear();
     text.extend_from_slice(b"MAIL FROM:<");
-    if !mail.bounce {
-        mailbox(text, unique, "contoso.com");
+    if let Some(domain) = mail.sender {
+        mailbox(text, unique, domain);
     }
     text.extend_from_slice(b"> SIZE=");
     append_number(text, size);
@@ -110,9 +118,9 @@ pub fn transact(
     rows.wait(wait);
 
     if mail.stage == Stage::Sender {
-        not_attributed(text, hop, rows.now, unique);
+        denied(text, hop, rows.now, unique, mail.refusal, address);
         rows.received(text);
-        rows.tells(Fact::Refused(1));
+        rows.tells(refused(1));
         let commands = mail.recipients.len() + usize::from(ahead);
         for _ in 0..commands {
             rows.received(b"503 5.5.2 Need mail command");
@@ -128,7 +136,7 @@ pub fn transact(
     let mut accepted = 0;
     for recipient in mail.recipients {
         let taken = match recipient.verdict {
-            Verdict::NotAttributed => mail.stage == Stage::Content,
+            Verdict::Refused => mail.stage == Stage::Content,
             Verdict::Accepted => true,
             Verdict::Unknown | Verdict::Busy => false,
         };
@@ -145,13 +153,13 @@ pub fn transact(
         match recipient.verdict {
             Verdict::Unknown => unknown(text, hop, rows.now, unique),
             Verdict::Busy => busy(text, hop, rows.now, unique),
-            Verdict::NotAttributed | Verdict::Accepted => {
-                not_attributed(text, hop, rows.now, unique);
+            Verdict::Refused | Verdict::Accepted => {
+                denied(text, hop, rows.now, unique, mail.refusal, address);
             }
         }
         rows.received(text);
-        if recipient.verdict == Verdict::NotAttributed {
-            rows.tells(Fact::Refused(1));
+        if recipient.verdict == Verdict::Refused {
+            rows.tells(refused(1));
         }
         rows.wait(1);
     }
@@ -178,9 +186,9 @@ pub fn transact(
     }
     rows.wait(wait + 40 + (size >> 11) as i64);
     if mail.stage == Stage::Content {
-        not_attributed(text, hop, rows.now, unique);
+        denied(text, hop, rows.now, unique, mail.refusal, address);
         rows.received(text);
-        rows.tells(Fact::Refused(accepted));
+        rows.tells(refused(accepted));
         return;
     }
     queued(text, hop, unique, size, speaker.record);

@@ -7,6 +7,7 @@
 mod calendar;
 mod certificate;
 mod drift;
+mod effect;
 mod fleet;
 mod greeting;
 mod log;
@@ -16,6 +17,7 @@ mod record;
 mod reply;
 mod rng;
 mod rows;
+mod scenario;
 mod server;
 mod session;
 mod tls;
@@ -33,13 +35,28 @@ pub use fleet::Match;
 use log::Store;
 use plan::Outline;
 use record::Truth;
+pub use scenario::Story;
 use truth::ServerTruth;
 
 /// Arguments of `relaydrift generate`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct GenerateArgs {
     /// Folder to write to: one folder per server, and truth.json
-    pub dir: PathBuf,
+    #[arg(required_unless_present = "list_scenarios")]
+    pub dir: Option<PathBuf>,
+    /// Tell one story instead: a small fleet, what has to be found in it, and the exports for it
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = scenario::parse,
+        conflicts_with_all = [
+            "servers", "days", "matched_by", "no_drift", "start", "sessions_per_hour", "bytes",
+        ]
+    )]
+    pub scenario: Option<&'static Story>,
+    /// List the stories, with a line about each
+    #[arg(long)]
+    pub list_scenarios: bool,
     /// Number of servers
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub servers: u16,
@@ -74,8 +91,30 @@ pub struct GenerateArgs {
 /// # Errors
 /// The folder is not empty (without `--force`) or cannot be written.
 pub fn run(args: GenerateArgs) -> Result<()> {
-    let dir = &args.dir;
+    let Some(dir) = args.dir.as_ref().filter(|_| !args.list_scenarios) else {
+        return list();
+    };
     prepare(dir, args.force)?;
+    let store = |path: &Path, bytes: &[u8]| {
+        let path = dir.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, bytes)
+    };
+    let truth = match args.scenario {
+        Some(story) => tell(story, &args, &store),
+        None => fleet(&args, &store),
+    };
+    let truth = truth.with_context(|| format!("cannot write to {}", dir.display()))?;
+    let path = dir.join("truth.json");
+    save(&path, &truth).with_context(|| format!("cannot write {}", path.display()))?;
+    summarize(dir, &truth);
+    Ok(())
+}
+
+/// A fleet of the size asked for.
+fn fleet(args: &GenerateArgs, store: Store<'_>) -> io::Result<Truth> {
     let outline = Outline {
         seed: args.seed,
         servers: args.servers.into(),
@@ -89,28 +128,48 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         Some(bytes) => rate_for(&fleet, args.seed, bytes)?,
         None => u64::from(args.sessions_per_hour) * 1000,
     };
-    let store = |path: &Path, bytes: &[u8]| {
-        let path = dir.join(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+    Ok(write(&fleet, args.seed, rate, store)?.0)
+}
+
+/// A story, and the exports for it.
+fn tell(story: &Story, args: &GenerateArgs, store: Store<'_>) -> io::Result<Truth> {
+    let staged = scenario::stage::stage(story, args.seed, args.start);
+    let (mut truth, servers) = write(&staged.fleet, args.seed, story.rate, store)?;
+    let mut scenario = truth::of_story(story, &staged, &servers);
+    for (name, content) in scenario::expected::files(story, &staged, args.seed) {
+        let mut text = serde_json::to_vec_pretty(&content)?;
+        text.push(b'\n');
+        store(&Path::new("expected").join(&name), &text)?;
+        scenario.expected.push(name);
+    }
+    truth.scenario = Some(scenario);
+    Ok(truth)
+}
+
+/// Names and stories, a line each.
+fn list() -> Result<()> {
+    let mut out = io::stdout().lock();
+    for (group, stories) in scenario::GROUPS {
+        writeln!(out, "{group}")?;
+        for story in stories {
+            writeln!(out, "  {:36} {}", story.name, story.tells)?;
         }
-        fs::write(path, bytes)
-    };
-    let truth = write(&fleet, args.seed, rate, &store)
-        .with_context(|| format!("cannot write to {}", dir.display()))?;
-    let path = dir.join("truth.json");
-    save(&path, &truth).with_context(|| format!("cannot write {}", path.display()))?;
-    summarize(dir, &truth);
+    }
     Ok(())
 }
 
 /// Writes all servers, each on one thread, and computes the truth.
-fn write(fleet: &Fleet, seed: u64, rate: u64, store: Store<'_>) -> io::Result<Truth> {
+fn write(
+    fleet: &Fleet,
+    seed: u64,
+    rate: u64,
+    store: Store<'_>,
+) -> io::Result<(Truth, Vec<ServerTruth>)> {
     let mut servers = (0..fleet.servers.len())
         .into_par_iter()
         .map(|index| server::run(fleet, index, seed, rate, store))
         .collect::<io::Result<Vec<ServerTruth>>>()?;
-    Ok(truth::tell(fleet, seed, &mut servers))
+    Ok((truth::tell(fleet, seed, &mut servers), servers))
 }
 
 /// The rate at which the fleet comes out at about `bytes`, found by writing a thin one to nowhere.
@@ -118,8 +177,8 @@ fn rate_for(fleet: &Fleet, seed: u64, bytes: u64) -> io::Result<u64> {
     let thin = (3_000_000 / fleet.servers.len() as u64).clamp(1_000, 20_000);
     let hours = ((fleet.end - fleet.start) / calendar::HOUR) as u64;
     let thin = thin * 24 / hours.max(24) + 500;
-    let empty = write(fleet, seed, 0, &|_, _| Ok(()))?.totals.bytes;
-    let sample = write(fleet, seed, thin, &|_, _| Ok(()))?.totals.bytes;
+    let empty = write(fleet, seed, 0, &|_, _| Ok(()))?.0.totals.bytes;
+    let sample = write(fleet, seed, thin, &|_, _| Ok(()))?.0.totals.bytes;
     let per_rate = sample.saturating_sub(empty).max(1);
     let wanted = u128::from(bytes.saturating_sub(empty)) * u128::from(thin) / u128::from(per_rate);
     Ok(u64::try_from(wanted).unwrap_or(u64::MAX / 1_000_000).max(1))
@@ -140,16 +199,21 @@ fn prepare(dir: &Path, force: bool) -> Result<()> {
         return Ok(());
     };
     let earlier: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    for server in earlier["servers"]
-        .as_array()
+    let story = &earlier["scenario"];
+    let expected = story.is_object().then_some("expected");
+    for server in [&earlier["servers"], &story["organizations"]]
         .into_iter()
+        .filter_map(|list| list.as_array())
         .flatten()
         .filter_map(|one| one.as_str())
+        .chain(expected)
     {
-        let named_by_us = server.strip_prefix("EX").is_some_and(|number| {
-            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+        let named_by_us = ["EX", "forest"].iter().any(|start| {
+            server.strip_prefix(start).is_some_and(|number| {
+                !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+            })
         });
-        if named_by_us && dir.join(server).is_dir() {
+        if (named_by_us || server == "expected") && dir.join(server).is_dir() {
             fs::remove_dir_all(dir.join(server)).with_context(cannot)?;
         }
     }

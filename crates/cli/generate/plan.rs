@@ -26,20 +26,21 @@ pub struct Outline {
     pub drift: bool,
 }
 
-const SMART_HOST: usize = 2;
-const INTRA_ORG: usize = 3;
-const INTERNET_COMMA: usize = 4;
+pub(super) const SMART_HOST: usize = 2;
+pub(super) const INTRA_ORG: usize = 3;
+pub(super) const INTERNET_COMMA: usize = 4;
 const INTERNET_CYRILLIC: usize = 5;
+pub(super) const EDGE: usize = 6;
 
 pub(super) const ISSUER: &str =
     "CN=DigiCert Global G2 TLS RSA SHA256 2020 CA1, O=DigiCert Inc, C=US";
 pub(super) const OTHER_ISSUER: &str =
     "CN=GeoTrust TLS RSA CA G1, OU=www.digicert.com, O=DigiCert Inc, C=US";
-const QUOTED_ISSUER: &str = "CN=thawte SHA256 SSL CA, O=\"thawte, Inc.\", C=US";
-const PRIVATE_ISSUER: &str = "CN=Contoso Issuing CA 1, DC=corp, DC=contoso, DC=com";
+pub(super) const QUOTED_ISSUER: &str = "CN=thawte SHA256 SSL CA, O=\"thawte, Inc.\", C=US";
+pub(super) const PRIVATE_ISSUER: &str = "CN=Contoso Issuing CA 1, DC=corp, DC=contoso, DC=com";
 const OUTLOOK: &str =
     "CN=mail.protection.outlook.com, O=Microsoft Corporation, L=Redmond, S=WA, C=US";
-const OUTLOOK_ISSUERS: [&str; 2] = [
+pub(super) const OUTLOOK_ISSUERS: [&str; 2] = [
     "CN=DigiCert Cloud Services CA-1, O=DigiCert Inc, C=US",
     "CN=Microsoft TLS G2 RSA CA OCSP 04, O=Microsoft Corporation, C=US",
 ];
@@ -55,9 +56,19 @@ const OUTLOOK_NAMES: [&str; 6] = [
 /// Plans a fleet; the same outline gives the same plan.
 pub fn plan(outline: &Outline) -> Fleet {
     let mut rng = Rng::new(outline.seed, 0);
+    let mut fleet = lay_out(outline, &mut rng);
+    if outline.drift {
+        drift::plant(&mut fleet, &mut rng, outline.days);
+    }
+    settle(&mut fleet);
+    fleet
+}
+
+/// The fleet before anything happens to it.
+pub(super) fn lay_out(outline: &Outline, rng: &mut Rng) -> Fleet {
     let end = outline.start + outline.days * DAY;
     let middle = outline.start + (end - outline.start) / 2;
-    let guid = guid(&mut rng);
+    let guid = guid(rng);
     let mut fleet = Fleet {
         matched_by: outline.matched_by,
         start: outline.start,
@@ -75,6 +86,7 @@ pub fn plan(outline: &Outline) -> Fleet {
             ),
             ("Ausgehend, Standard".to_string(), Role::Internet),
             ("Интернет".to_string(), Role::Internet),
+            ("EdgeSync - Dresden to Internet".to_string(), Role::Edge),
         ]
         .map(|(name, role)| Connector {
             field: field(&name),
@@ -97,26 +109,23 @@ pub fn plan(outline: &Outline) -> Fleet {
         changes: Vec::new(),
         inbound_names: vec![(i64::MIN, "contoso.com".into())],
     };
-    plan_peers(&mut fleet, &mut rng, middle);
+    plan_peers(&mut fleet, rng, middle);
     let shared = [
         "mail.contoso.com",
         "autodiscover.contoso.com",
         "contoso.com",
     ];
-    let shared = fleet.certificate(
-        &mut rng,
-        &subject("mail.contoso.com"),
-        ISSUER,
-        &shared,
-        -200,
-    );
+    let shared = fleet.certificate(rng, &subject("mail.contoso.com"), ISSUER, &shared, -200);
     for index in 0..outline.servers {
-        let server = plan_server(&mut fleet, &mut rng, outline, index, shared);
+        let server = plan_server(&mut fleet, rng, outline, index, shared);
         fleet.servers.push(server);
     }
-    if outline.drift {
-        drift::plant(&mut fleet, &mut rng, outline.days);
-    }
+    fleet
+}
+
+/// Works out what follows from the plan: which certificates the tenant knows, and in which order
+/// appointed sessions come.
+pub(super) fn settle(fleet: &mut Fleet) {
     let names = fleet.inbound_names.clone();
     for certificate in &mut fleet.certificates {
         let known = names.iter().filter(|(_, connector)| {
@@ -130,7 +139,6 @@ pub fn plan(outline: &Outline) -> Fleet {
     for server in &mut fleet.servers {
         server.appointments.sort_unstable();
     }
-    fleet
 }
 
 /// The subject of a public certificate of the organization.
@@ -138,7 +146,7 @@ pub(super) fn subject(name: &str) -> String {
     format!("CN={name}, O=Contoso Ltd, L=Dresden, S=Saxony, C=DE")
 }
 
-fn guid(rng: &mut Rng) -> String {
+pub(super) fn guid(rng: &mut Rng) -> String {
     let hex = rng.hex(32).to_lowercase();
     [
         &hex[..8],
@@ -165,6 +173,8 @@ fn plan_peers(fleet: &mut Fleet, rng: &mut Rng, middle: i64) {
         let host = format!("{region}PEPF0000{}", rng.hex(4));
         let network = ["52.101.68", "52.101.73", "104.47.11", "104.47.17"][index % 4];
         fleet.front_doors.push(FrontDoor {
+            number: index,
+            six: format!("[2a01:111:f403:c2{:02x}::{}]:25", index % 4, 1 + index / 4),
             inner: format!("{host}.eurprd0{}.prod.outlook.com", 1 + index % 5),
             host: format!("{host}.mail.protection.outlook.com"),
             address: format!("{network}.{}:25", rng.between(1, 60)),
@@ -267,6 +277,8 @@ fn plan_server(
         own,
         shares,
         appointments: Vec::new(),
+        effects: Vec::new(),
+        parent: "",
         name,
         host,
     }

@@ -29,6 +29,73 @@ pub struct Truth {
     pub refusals: Vec<Refusals>,
     /// Sums.
     pub totals: Totals,
+    /// The story, where one is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<Scenario>,
+}
+
+/// What has to be said about a story.
+#[derive(Debug, Serialize)]
+pub struct Scenario {
+    /// As the command line names it.
+    pub name: &'static str,
+    /// What happens.
+    pub tells: &'static str,
+    /// Folders that are an organization each; empty where the whole is one.
+    pub organizations: Vec<&'static str>,
+    /// All that `drift` has to find.
+    pub findings: Vec<Finding>,
+    /// What `diagnosis` has to say, if anything is to be said.
+    pub diagnosis: Option<Diagnosis>,
+    /// Exports below `expected/`.
+    pub expected: Vec<String>,
+}
+
+/// A finding to be made.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// `certificate`, `egress`, …
+    pub kind: &'static str,
+    /// As the `drift` view classes it.
+    pub class: &'static str,
+    /// Name of the connector.
+    pub connector_id: String,
+    /// Name of the server.
+    pub server: String,
+    /// Mail was refused for it.
+    pub breaking: bool,
+    /// Value before, where one took the place of another.
+    pub before: Option<String>,
+    /// Value after.
+    pub after: Option<String>,
+}
+
+/// A diagnosis to be given.
+#[derive(Debug, Serialize)]
+pub struct Diagnosis {
+    /// Its name.
+    pub cause: &'static str,
+    /// Name of the connector.
+    pub connector_id: String,
+    /// Where it holds.
+    pub servers: Vec<Incident>,
+    /// What has to be done.
+    pub fix: &'static str,
+    /// Cmdlets of which one does it.
+    pub commands: &'static [&'static str],
+}
+
+/// An incident on one server.
+#[derive(Debug, Serialize)]
+pub struct Incident {
+    /// Name of the server.
+    pub server: String,
+    /// Id of the first session with a refused recipient; none where nothing was refused.
+    pub first_refused_session: Option<String>,
+    /// Start of that session.
+    pub first_refused: Option<String>,
+    /// Recipients refused, for whatever reason the story has.
+    pub refused: u64,
 }
 
 /// The tenant's inbound connector.

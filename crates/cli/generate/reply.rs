@@ -93,10 +93,118 @@ fn tail(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
     }
 }
 
-/// The tenant does not know us.
-pub fn not_attributed(text: &mut Vec<u8>, hop: &Hop<'_>, now: i64, unique: u64) {
+/// What Exchange Online says when it will not take a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No inbound connector of any tenant knows the certificate or the address.
+    Attribution,
+    /// Neither the certificate's domain nor the sender's is one of the tenant's.
+    NotAccepted,
+    /// No inbound connector of this region.
+    WrongRegion,
+    /// A partner connector asks for another certificate or address.
+    Partner,
+    /// The tenant rejects direct send.
+    DirectSend,
+    /// The client certificate's chain could not be validated.
+    TlsChannel,
+    /// The client certificate has ended.
+    Expired,
+    /// The tenant blocked the connector.
+    BlockedConnector,
+    /// The tenant's limit for outside recipients.
+    TenantLimit,
+    /// The same for a trial tenant.
+    TrialLimit,
+    /// The tenant is blocked.
+    TenantBlocked,
+    /// The address has a bad name with Microsoft.
+    Reputation,
+    /// The address is banned.
+    Banned,
+    /// The address sends too much.
+    Busy,
+    /// The server's build is out of date: throttled.
+    VersionThrottled,
+    /// The server's build is out of date: blocked.
+    VersionBlocked,
+    /// The recipient's side knows no such address.
+    Recipient,
+}
+
+impl Refusal {
+    /// True if it says that the mail could not be attributed to the tenant.
+    pub fn is_attribution(self) -> bool {
+        use Refusal::*;
+        matches!(
+            self,
+            Attribution | NotAccepted | WrongRegion | Partner | DirectSend | TlsChannel | Expired
+        )
+    }
+
+    /// The words of the reply, with `{ip}` for the address that it names.
+    fn words(self) -> &'static str {
+        match self {
+            Refusal::Attribution => "550 5.7.64 TenantAttribution; Relay Access Denied",
+            Refusal::NotAccepted => {
+                "550 5.7.64 Relay Access Denied ATTR36. For more details please refer to https://support.microsoft.com/kb/3169958"
+            }
+            Refusal::WrongRegion => {
+                "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35. For more information please go to https://go.microsoft.com/fwlink/?linkid=865268"
+            }
+            Refusal::Partner => {
+                "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that matched the message's recipient domain. The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set"
+            }
+            Refusal::DirectSend => {
+                "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for this organization from unauthorized sources"
+            }
+            Refusal::TlsChannel => {
+                "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied"
+            }
+            Refusal::Expired => {
+                "454 4.7.0 Failed to establish appropriate TLS channel: CertificateExpired: Access Denied"
+            }
+            Refusal::BlockedConnector => {
+                "550 5.7.711 Access denied, bad inbound connector. AS(2204)"
+            }
+            Refusal::TenantLimit => {
+                "550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit for sending email to external recipients (tenant external recipient rate limit)"
+            }
+            Refusal::TrialLimit => {
+                "550 5.7.232 Your message can't be sent because your trial tenant has exceeded its daily limit for sending email to external recipients (tenant external recipient rate limit)"
+            }
+            Refusal::TenantBlocked => "550 5.7.705 Access denied, tenant has exceeded threshold",
+            Refusal::Reputation => "550 5.7.708 Access denied, traffic not accepted from this IP",
+            Refusal::Banned => {
+                "550 5.7.606 Access denied, banned sending IP [{ip}]. To request removal from this list please visit https://sender.office.com/ and follow the directions. (AS16012609)"
+            }
+            Refusal::Busy => {
+                "451 4.7.500 Server busy. Please try again later from [{ip}]. (AS77712344)"
+            }
+            Refusal::VersionThrottled => {
+                "450 4.7.230 Connecting Exchange server version is out-of-date; connection to Exchange Online throttled for 5 mins/hr. For more information see https://aka.ms/BlockUnsafeExchange"
+            }
+            Refusal::VersionBlocked => {
+                "550 5.7.230 Connecting Exchange server version is out-of-date; connection to Exchange Online blocked for 10 mins/hr. For more information see https://aka.ms/BlockUnsafeExchange"
+            }
+            Refusal::Recipient => {
+                "550 5.4.1 Recipient address rejected: Access denied. AS(201806281)"
+            }
+        }
+    }
+}
+
+/// The mail is not taken, seen from `address`.
+pub fn denied(
+    text: &mut Vec<u8>,
+    hop: &Hop<'_>,
+    now: i64,
+    unique: u64,
+    refusal: Refusal,
+    address: &str,
+) {
     text.clear();
-    text.extend_from_slice(b"550 5.7.64 TenantAttribution; Relay Access Denied");
+    text.extend_from_slice(refusal.words().replace("{ip}", address).as_bytes());
     tail(text, hop, now, unique);
 }
 

@@ -12,6 +12,8 @@ pub enum Fact {
     Egress(u32),
     /// So many recipients were refused for want of attribution.
     Refused(u32),
+    /// So many recipients were refused for another reason that a story tells.
+    Denied(u32),
     /// A mail transaction began.
     Transaction,
     /// A recipient was named.
@@ -31,6 +33,8 @@ pub struct Rows {
     pub now: i64,
     /// Index of the connector.
     pub connector: usize,
+    /// The session's id.
+    pub id: u64,
     middle: Vec<u8>,
     endpoints: Vec<u8>,
 }
@@ -42,6 +46,7 @@ impl Rows {
         self.ends.clear();
         self.facts.clear();
         self.connector = connector;
+        self.id = id;
         self.now = start;
         self.middle.clear();
         self.middle.push(b',');

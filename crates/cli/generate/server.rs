@@ -59,7 +59,7 @@ pub fn run(
     for hour in 0..(fleet.end - fleet.start) / HOUR {
         let begin = fleet.start + hour * HOUR;
         let expected = rate * HOURS[hour as usize % 24] * WEEKDAYS[weekday(begin)] / 10_000;
-        let expected = expected * (80 + rng.below(41)) / 100;
+        let expected = expected * (80 + rng.below(41)) * server.load(begin) / 10_000;
         let sessions = expected / 1000 + u64::from(rng.below(1000) < expected % 1000);
         for _ in 0..sessions {
             let at = begin + rng.below(HOUR as u64) as i64;
@@ -71,6 +71,7 @@ pub fn run(
         for start in &mut starts {
             start.0 = clear_of_lulls(server, start.0, &mut rng);
         }
+        starts.retain(|(at, connector, _)| !server.rests(*connector, *at));
         starts.sort_unstable();
         let due = starts.partition_point(|(at, ..)| *at < begin + HOUR);
         for (at, connector, appointed) in starts.drain(..due) {
@@ -118,7 +119,7 @@ struct Service<'a> {
 
 impl<'a> Service<'a> {
     fn new(server: &Server, folder: &str, end: i64, salt: u64, store: Store<'a>) -> Self {
-        let folder = PathBuf::from(&server.name).join(folder);
+        let folder = PathBuf::from(server.parent).join(&server.name).join(folder);
         let log = Log::new(
             folder,
             server.layout,
@@ -227,6 +228,7 @@ impl Run<'_> {
         }
         let mut shown = Shown {
             connector: rows.connector,
+            id: rows.id,
             start,
             refused_at_hub,
             ..Shown::default()
@@ -236,10 +238,12 @@ impl Run<'_> {
                 Fact::Certificate(certificate) => shown.certificate = Some(*certificate),
                 Fact::Egress(egress) => shown.egress = Some(*egress),
                 Fact::Refused(recipients) => shown.refused += recipients,
+                Fact::Denied(recipients) => shown.denied += recipients,
                 Fact::Transaction => shown.transactions += 1,
                 Fact::Recipient => shown.recipients += 1,
             }
         }
+        let refused = shown.refused;
         self.truth.sessions.push(shown);
         let log = if front {
             &mut self.front.log

@@ -3,10 +3,13 @@
 use std::io::Write;
 
 use super::calendar::{HOUR, MINUTE};
-use super::fleet::{DOMAINS, Fleet, HOSTED, MOVED_AWAY, Match, Peer, RELAY, Role, Server, TENANT};
+use super::effect::{Handshake, Whom};
+use super::fleet::{
+    DOMAINS, Fleet, FrontDoor, HOSTED, HYBRID, MOVED_AWAY, Match, Peer, Role, Server, TENANT,
+};
 use super::greeting::{Attribution, OUTSIDE_NAME, POSTFIX_KEYWORDS};
 use super::mail::{Mail, Recipient, Stage, Verdict, transact};
-use super::reply::Hop;
+use super::reply::{Hop, Refusal};
 use super::rng::Rng;
 use super::rows::Rows;
 use super::tls;
@@ -43,6 +46,22 @@ pub struct Retry {
     pub plain: bool,
 }
 
+/// Who sends a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    /// The organization, or nobody.
+    Usual,
+    /// The organization.
+    Own,
+    /// A domain that is not the tenant's: a forwarded mail, a newsletter.
+    Foreign,
+    /// Nobody: a report.
+    Null,
+}
+
+/// The domain of foreign senders.
+const FOREIGN: &str = "contoso-newsletter.example";
+
 /// Writes the sessions of one server.
 pub struct Speaker<'a> {
     pub(super) fleet: &'a Fleet,
@@ -52,6 +71,9 @@ pub struct Speaker<'a> {
     pub(super) record: u64,
     pub(super) text: Vec<u8>,
     recipients: Vec<Recipient>,
+    /// The next mail's sender and the reason for which it may be refused.
+    sender: Sender,
+    refusal: Refusal,
     /// Per connector how often Exchange Online greeted.
     pub(super) shown: Vec<usize>,
     to_world: u64,
@@ -70,6 +92,8 @@ impl<'a> Speaker<'a> {
             record: 41_000_000,
             text: Vec::new(),
             recipients: Vec::new(),
+            sender: Sender::Usual,
+            refusal: Refusal::Attribution,
             shown: vec![0; fleet.connectors.len()],
             to_world: 0,
         }
@@ -81,6 +105,7 @@ impl<'a> Speaker<'a> {
             Role::CloudRelay | Role::CloudHybrid => self.cloud(rows, start),
             Role::SmartHost => self.other(rows, start, &self.fleet.smart_host),
             Role::IntraOrg => self.intra_org(rows, start),
+            Role::Edge => self.edge(rows, start),
             Role::Internet => self.internet(rows, start),
         }
     }
@@ -88,14 +113,15 @@ impl<'a> Speaker<'a> {
     fn cloud(&mut self, rows: &mut Rows, start: &Start) -> Option<Retry> {
         let fleet = self.fleet;
         let door = self.rng.pick(&fleet.front_doors);
-        self.attempt(rows, start, &door.address, SETUP, b"attempting to connect");
-        if let Some(retry) = self.connect(rows, start, &door.address) {
+        let remote = self.endpoint(door, start);
+        self.attempt(rows, start, remote, SETUP, b"attempting to connect");
+        if let Some(retry) = self.connect(rows, start, remote) {
             return Some(retry);
         }
         let Some(attribution) = self.greet_outlook(rows, start, door) else {
             return Some(Retry {
                 at: rows.now + self.rng.between(2_000, 8_000),
-                plain: false,
+                plain: matches!(self.handshake(start), Handshake::Fails(_)),
             });
         };
         let hop = Hop::outlook(&door.inner, self.bdat(), self.server.skew_ms);
@@ -103,6 +129,12 @@ impl<'a> Speaker<'a> {
             speaker.cloud_mail(rows, start, attribution, first)
         });
         None
+    }
+
+    /// Where a session to a front door goes: to its address of the family that ours has.
+    fn endpoint(&self, door: &'a FrontDoor, start: &Start) -> &'a str {
+        let own = self.server.egress.at(start.at).1[0];
+        door.endpoint(&self.fleet.addresses[own as usize])
     }
 
     /// A session through this server's own front end: the hub's half in `hub`, the half that
@@ -140,14 +172,9 @@ impl<'a> Speaker<'a> {
             at: hub.now + self.rng.between(1, 4),
             ..*start
         };
-        self.attempt(
-            front,
-            &front_start,
-            &door.address,
-            b"None",
-            context.as_bytes(),
-        );
-        let reached = self.connect(front, &front_start, &door.address).is_none();
+        let remote = self.endpoint(door, &front_start);
+        self.attempt(front, &front_start, remote, b"None", context.as_bytes());
+        let reached = self.connect(front, &front_start, remote).is_none();
         let attribution = if reached {
             self.greet_outlook(front, &front_start, door)
         } else {
@@ -184,7 +211,8 @@ impl<'a> Speaker<'a> {
         }
         let door = self.rng.pick(&fleet.front_doors);
         let domain = *self.rng.pick(&DOMAINS[..HOSTED]);
-        let gone = self.rng.permille(40);
+        let gone =
+            self.rng.permille(40) || self.server.refusal(start.connector, start.at).is_some();
         self.attempt(rows, start, &door.address, SETUP, b"attempting to connect");
         if let Some(retry) = self.connect(rows, start, &door.address) {
             return Some(retry);
@@ -199,7 +227,7 @@ impl<'a> Speaker<'a> {
         self.mails(rows, start, &hop, |speaker, _, _| {
             for _ in 0..speaker.crowd() {
                 let (domain, verdict) = if gone {
-                    (MOVED_AWAY, Verdict::NotAttributed)
+                    (MOVED_AWAY, Verdict::Refused)
                 } else if speaker.rng.permille(30) {
                     (domain, Verdict::Unknown)
                 } else {
@@ -234,15 +262,12 @@ impl<'a> Speaker<'a> {
             let sent = *server.sending[start.connector].at(start.at).1;
             let fails = !start.appointed && self.rng.permille(8);
             let received = *received.at(rows.now).1;
-            if !tls::start(
-                rows,
-                self.fleet,
-                server.form,
-                sent,
-                received,
-                fails,
-                &mut self.rng,
-            ) {
+            let end = match fails {
+                true => tls::End::Break,
+                false => tls::End::Success,
+            };
+            let (fleet, form) = (self.fleet, server.form);
+            if !tls::start(rows, fleet, form, Some(sent), received, end, &mut self.rng) {
                 let at = rows.now + self.rng.between(500, 3_000);
                 return Some(Retry { at, plain: true });
             }
@@ -314,10 +339,50 @@ impl<'a> Speaker<'a> {
         None
     }
 
+    /// To the subscribed Edge server, whose certificate is known from the subscription.
+    fn edge(&mut self, rows: &mut Rows, start: &Start) -> Option<Retry> {
+        let (server, remote) = (self.server, "10.9.0.7:25");
+        self.attempt(
+            rows,
+            start,
+            remote,
+            ORGANIZATION_SETUP,
+            b"attempting to connect",
+        );
+        if let Some(retry) = self.connect(rows, start, remote) {
+            return Some(retry);
+        }
+        self.greet_exchange(rows, "edge1.contoso.com", false, server, start.at);
+        let received = *server.own.at(rows.now).1;
+        tls::direct_trust(rows, self.fleet, server.form, received);
+        let hop = Hop::exchange("edge1.contoso.com");
+        self.mails(rows, start, &hop, |speaker, _, _| {
+            for _ in 0..speaker.crowd() {
+                let domain = *speaker.rng.pick(&DOMAINS);
+                let verdict = Verdict::Accepted;
+                speaker.recipients.push(Recipient { domain, verdict });
+            }
+            Stage::Recipient
+        });
+        None
+    }
+
     /// Recipients of one mail to the tenant, with what the tenant says to them.
     fn cloud_mail(&mut self, rows: &Rows, start: &Start, by: Attribution, first: bool) -> Stage {
-        let relay = start.connector == RELAY;
+        let relay = start.connector != HYBRID;
+        let told = self.server.refusal(start.connector, rows.now);
         let attributed = by.accepted_from <= rows.now;
+        let refused = match told {
+            Some((refusal, Whom::Strangers)) => {
+                self.refusal = refusal;
+                self.stranger(first && start.appointed) || !attributed
+            }
+            Some((refusal, Whom::Outside | Whom::Everyone)) => {
+                self.refusal = refusal;
+                true
+            }
+            Some((_, Whom::In(_))) | None => !attributed,
+        };
         let mut external = true;
         for index in 0..self.crowd() {
             let appointed = first && index == 0 && start.appointed;
@@ -326,10 +391,10 @@ impl<'a> Speaker<'a> {
             let busy = !start.appointed && self.rng.permille(4);
             self.recipients.push(if tenant {
                 let unknown = self.rng.permille(8);
-                let verdict = if unknown {
-                    Verdict::Unknown
-                } else {
-                    Verdict::Accepted
+                let verdict = match told {
+                    Some((_, Whom::Everyone)) => Verdict::Refused,
+                    _ if unknown => Verdict::Unknown,
+                    _ => Verdict::Accepted,
                 };
                 Recipient {
                     domain: TENANT,
@@ -338,18 +403,20 @@ impl<'a> Speaker<'a> {
             } else {
                 let choices = DOMAINS.len() as u64;
                 let pick = self.rng.below(choices).min(self.rng.below(choices)) as usize;
-                let verdict = match (attributed, busy) {
-                    (false, _) => Verdict::NotAttributed,
-                    (true, true) => Verdict::Busy,
-                    (true, false) => Verdict::Accepted,
+                let domain = if appointed { DOMAINS[0] } else { DOMAINS[pick] };
+                let verdict = match (refused, busy, told) {
+                    (_, _, Some((refusal, Whom::In(one)))) if one == domain => {
+                        self.refusal = refusal;
+                        Verdict::Refused
+                    }
+                    (true, ..) => Verdict::Refused,
+                    (false, true, _) => Verdict::Busy,
+                    (false, false, _) => Verdict::Accepted,
                 };
-                Recipient {
-                    domain: if appointed { DOMAINS[0] } else { DOMAINS[pick] },
-                    verdict,
-                }
+                Recipient { domain, verdict }
             });
         }
-        if attributed || !external || start.at - by.since < HOUR {
+        if told.is_some() || attributed || !external || start.at - by.since < HOUR {
             return Stage::Recipient;
         }
         match self.rng.below(100) {
@@ -357,6 +424,17 @@ impl<'a> Speaker<'a> {
             4..12 => Stage::Content,
             _ => Stage::Recipient,
         }
+    }
+
+    /// Draws a sender; true if it is a stranger. An appointed mail is always one's.
+    fn stranger(&mut self, appointed: bool) -> bool {
+        self.sender = match self.rng.below(100) {
+            _ if appointed => Sender::Foreign,
+            0..45 => Sender::Own,
+            45..80 => Sender::Foreign,
+            _ => Sender::Null,
+        };
+        self.sender != Sender::Own
     }
 
     /// How many recipients a mail has.
@@ -384,7 +462,8 @@ impl<'a> Speaker<'a> {
         let server = self.server;
         let change = server.sending[start.connector].next_change(start.at);
         let last = change.min(server.egress.next_change(start.at)) - LULL_BEFORE / 2;
-        let mails = if self.rng.permille(450) {
+        let lingers = server.lingers(start.connector, start.at);
+        let mails = if self.rng.permille(450) || lingers {
             2 + self.rng.below(7)
         } else {
             1
@@ -398,21 +477,31 @@ impl<'a> Speaker<'a> {
                     "successfully added connection to cache. Current cache size is {size}"
                 );
                 rows.note(&self.text);
-                rows.wait(self.rng.between(300, 25_000));
+                let pause = self.rng.between(300, 25_000);
+                rows.wait(if lingers { pause * 20 } else { pause });
                 if rows.now >= last {
                     break;
                 }
             }
             self.recipients.clear();
+            self.sender = Sender::Usual;
+            self.refusal = Refusal::Attribution;
             let stage = address(self, rows, number == 0);
             let recipients = std::mem::take(&mut self.recipients);
             let breaks = !start.appointed && self.rng.permille(6);
             let local_sender = hop.is_outlook() && self.fleet.matched_by == Match::Address;
             let bounce = !local_sender && self.rng.permille(30);
+            let sender = match self.sender {
+                Sender::Usual if bounce => None,
+                Sender::Usual | Sender::Own => Some("contoso.com"),
+                Sender::Foreign => Some(FOREIGN),
+                Sender::Null => None,
+            };
             let mail = Mail {
                 recipients: &recipients,
                 stage,
-                bounce,
+                sender,
+                refusal: self.refusal,
                 breaks,
             };
             transact(self, rows, hop, &server.host, &mail);

@@ -31,7 +31,7 @@ fn fleet(outline: &Outline, rate: u64) -> (Files, Truth) {
         Ok(())
     };
     let plan = plan::plan(outline);
-    let truth = write(&plan, outline.seed, rate * 1000, &store).expect("memory takes it all");
+    let (truth, _) = write(&plan, outline.seed, rate * 1000, &store).expect("memory takes it all");
     (files.into_inner().expect("no panic"), truth)
 }
 
@@ -265,6 +265,7 @@ fn the_size_asked_for_is_met() {
         let rate = rate_for(&plan, 1, wanted).expect("memory takes it all");
         let bytes = write(&plan, 1, rate, &|_, _| Ok(()))
             .expect("memory takes it all")
+            .0
             .totals
             .bytes;
         assert!(bytes.abs_diff(wanted) < wanted / 8, "{bytes} for {wanted}");

@@ -7,8 +7,11 @@ use super::calendar::{HOUR, rfc3339};
 use super::fleet::{Change, Fleet, Match};
 use super::log::Written;
 use super::record::{
-    CertificateSpan, Drift, EgressSpan, Extent, Inbound, Known, Place, Refusals, Totals, Truth,
+    CertificateSpan, Diagnosis, Drift, EgressSpan, Extent, Finding, Inbound, Incident, Known,
+    Place, Refusals, Scenario, Totals, Truth,
 };
+use super::scenario::Story;
+use super::scenario::stage::{Staged, Swap};
 
 /// What one written session showed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,10 +24,14 @@ pub struct Shown {
     pub certificate: Option<u32>,
     /// Index of the public address.
     pub egress: Option<u32>,
+    /// Session id.
+    pub id: u64,
     /// Recipients refused for want of attribution.
     pub refused: u32,
     /// Of a front end's session: those whose refusal the hub logged.
     pub refused_at_hub: u32,
+    /// Recipients refused for the other reasons that stories tell.
+    pub denied: u32,
     /// `MAIL FROM` rows.
     pub transactions: u32,
     /// `RCPT TO` rows.
@@ -67,6 +74,7 @@ pub fn tell(fleet: &Fleet, seed: u64, servers: &mut [ServerTruth]) -> Truth {
         drift: Vec::new(),
         refusals: Vec::new(),
         totals: Totals::default(),
+        scenario: None,
     };
     for (connector, named) in fleet.connectors.iter().enumerate() {
         for (index, server) in servers.iter_mut().enumerate() {
@@ -241,5 +249,74 @@ fn inbound(fleet: &Fleet) -> Inbound {
                 .map(|one| known(&one.text, one.accepted_from))
                 .collect(),
         },
+    }
+}
+
+/// What has to be said about a story, `servers` as [`tell`] left them.
+pub fn of_story(story: &Story, staged: &Staged, servers: &[ServerTruth]) -> Scenario {
+    let fleet = &staged.fleet;
+    let connector_id = &fleet.connectors[story.connector].name;
+    let name = |server: usize| fleet.servers[server].name.clone();
+    let mut findings = Vec::new();
+    for server in 0..servers.len() {
+        let mut swaps: Vec<&Swap> = staged
+            .swaps
+            .iter()
+            .filter(|swap| swap.server == server)
+            .collect();
+        for find in story.finds.iter().filter(|find| find.who.has(server)) {
+            // The first change of a kind belongs to the first finding of that kind, and so on.
+            let at = swaps.iter().position(|swap| swap.kind == find.kind);
+            let swap = at.map(|at| swaps.remove(at));
+            let value = |value: u32| match find.kind {
+                "egress" => fleet.addresses[value as usize].text.clone(),
+                _ => fleet.certificates[value as usize].thumbprint.clone(),
+            };
+            findings.push(Finding {
+                kind: find.kind,
+                class: find.class,
+                connector_id: connector_id.clone(),
+                server: name(server),
+                breaking: find.breaking,
+                before: swap.map(|swap| value(swap.values.0)),
+                after: swap.map(|swap| value(swap.values.1)),
+            });
+        }
+    }
+    let hit = |server: usize| {
+        let sessions = &servers[server].sessions;
+        let here = || {
+            sessions
+                .iter()
+                .filter(|one| one.connector == story.connector)
+        };
+        let refused = |one: &Shown| one.refused + one.denied;
+        let first = here().find(|one| refused(one) > 0);
+        Incident {
+            server: name(server),
+            first_refused_session: first.map(|one| format!("{:016X}", one.id)),
+            first_refused: first.map(|one| rfc3339(one.start)),
+            refused: here().map(|one| u64::from(refused(one))).sum(),
+        }
+    };
+    let mut organizations: Vec<&'static str> = fleet.servers.iter().map(|one| one.parent).collect();
+    organizations.retain(|parent| !parent.is_empty());
+    organizations.dedup();
+    Scenario {
+        name: story.name,
+        tells: story.tells,
+        organizations,
+        findings,
+        diagnosis: story.cause.map(|cause| Diagnosis {
+            cause: cause.cause,
+            connector_id: connector_id.clone(),
+            servers: (0..servers.len())
+                .filter(|server| cause.who.has(*server))
+                .map(hit)
+                .collect(),
+            fix: cause.fix,
+            commands: cause.commands,
+        }),
+        expected: Vec::new(),
     }
 }
