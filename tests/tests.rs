@@ -3,6 +3,7 @@
 //! One test binary, a module per subject:
 //! - `readme`: the README's commands work and its tables are those of the program.
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
+//! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `commands`: formats, exit codes, messages, escaping.
@@ -19,5 +20,6 @@ mod fleets;
 mod lakes;
 mod readme;
 mod reports;
+mod scenarios;
 mod transcripts;
 mod util;

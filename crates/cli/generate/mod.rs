@@ -103,7 +103,7 @@ pub fn run(args: GenerateArgs) -> Result<()> {
         fs::write(path, bytes)
     };
     let truth = match args.scenario {
-        Some(story) => tell(story, &args, &store),
+        Some(story) => tell(story, args.seed, args.start, &store),
         None => fleet(&args, &store),
     };
     let truth = truth.with_context(|| format!("cannot write to {}", dir.display()))?;
@@ -132,11 +132,11 @@ fn fleet(args: &GenerateArgs, store: Store<'_>) -> io::Result<Truth> {
 }
 
 /// A story, and the exports for it.
-fn tell(story: &Story, args: &GenerateArgs, store: Store<'_>) -> io::Result<Truth> {
-    let staged = scenario::stage::stage(story, args.seed, args.start);
-    let (mut truth, servers) = write(&staged.fleet, args.seed, story.rate, store)?;
+fn tell(story: &Story, seed: u64, start: i64, store: Store<'_>) -> io::Result<Truth> {
+    let staged = scenario::stage::stage(story, seed, start);
+    let (mut truth, servers) = write(&staged.fleet, seed, story.rate, store)?;
     let mut scenario = truth::of_story(story, &staged, &servers);
-    for (name, content) in scenario::expected::files(story, &staged, args.seed) {
+    for (name, content) in scenario::expected::files(story, &staged, seed) {
         let mut text = serde_json::to_vec_pretty(&content)?;
         text.push(b'\n');
         store(&Path::new("expected").join(&name), &text)?;
@@ -241,6 +241,9 @@ fn summarize(dir: &Path, truth: &Truth) {
     );
     for drift in &truth.drift {
         eprintln!("{drift}");
+    }
+    if let Some(story) = &truth.scenario {
+        eprintln!("{}: {}", story.name, story.tells);
     }
 }
 

@@ -241,6 +241,11 @@ impl Refusals {
     pub fn is_of(&self, connector: &str) -> bool {
         self.place.connector_id == connector
     }
+
+    /// True if they are a server's.
+    pub fn is_at(&self, server: &str) -> bool {
+        self.place.server == server
+    }
 }
 
 impl std::fmt::Display for Drift {

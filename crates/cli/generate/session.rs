@@ -416,7 +416,7 @@ impl<'a> Speaker<'a> {
                 Recipient { domain, verdict }
             });
         }
-        if told.is_some() || attributed || !external || start.at - by.since < HOUR {
+        if told.is_some() || attributed || !external || start.at.saturating_sub(by.since) < HOUR {
             return Stage::Recipient;
         }
         match self.rng.below(100) {

@@ -274,3 +274,83 @@ fn the_size_asked_for_is_met() {
     assert_eq!(parse_size("2 GiB"), Ok(2 << 30));
     assert!(parse_size("many").is_err() && parse_size("99999999999999TB").is_err());
 }
+
+/// Tells a story into memory.
+fn told(story: &Story, seed: u64) -> (Files, Truth) {
+    let files = Mutex::new(Files::new());
+    let store = |path: &Path, bytes: &[u8]| {
+        let mut files = files.lock().expect("no panic");
+        files.insert(path.into(), bytes.to_vec());
+        Ok(())
+    };
+    let start = parse_date("2026-10-01").expect("a date");
+    let truth = tell(story, seed, start, &store).expect("memory takes it all");
+    (files.into_inner().expect("no panic"), truth)
+}
+
+#[test]
+fn every_story_is_told_whatever_the_seed() {
+    let stories = || {
+        scenario::GROUPS
+            .iter()
+            .flat_map(|(_, stories)| stories.iter())
+    };
+    let mut names: Vec<&str> = stories().map(|story| story.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), stories().count(), "names are unique");
+    for story in stories().filter(|story| story.days < 10) {
+        for seed in [2, 3] {
+            let name = story.name;
+            let (_, truth) = told(story, seed);
+            let scenario = truth.scenario.expect("a story");
+            for finding in &scenario.findings {
+                let swapped = matches!(
+                    (finding.kind, finding.class),
+                    (
+                        "certificate",
+                        "renewed" | "reissued" | "renamed" | "names_lost" | "reverted"
+                    ) | ("certificate" | "egress", "flapping")
+                        | ("egress", _)
+                );
+                assert_eq!(finding.before.is_some(), swapped, "{name}");
+                assert_ne!(finding.before == finding.after, swapped, "{name}");
+            }
+            let Some(diagnosis) = scenario.diagnosis else {
+                continue;
+            };
+            for incident in &diagnosis.servers {
+                let silent = matches!(diagnosis.cause, "silence" | "silent_degradation");
+                assert_ne!(incident.refused > 0, silent, "{name} {}", incident.server);
+            }
+            // The servers that a cause spares are its control group.
+            let spared = |server: &&String| {
+                let mut hit = diagnosis.servers.iter();
+                !hit.any(|incident| incident.server == **server)
+            };
+            for server in truth.servers.iter().filter(spared) {
+                let refused = truth.refusals.iter().filter(|row| row.is_at(server));
+                assert_eq!(refused.count(), 0, "{name} {server}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_seed_tells_a_story_in_the_same_bytes() {
+    for name in [
+        "certificate-flapping",
+        "quiet-two-forests",
+        "cause-shared-tenant",
+    ] {
+        let story = scenario::parse(name).expect("a story");
+        let files = told(story, 1).0;
+        assert_eq!(hash(&files), hash(&told(story, 1).0), "{name}");
+        assert_ne!(hash(&files), hash(&told(story, 2).0), "{name}");
+        assert!(
+            files.keys().any(|path| path.starts_with("expected")),
+            "{name}"
+        );
+    }
+    assert!(scenario::parse("no-such").is_err());
+}

@@ -1,0 +1,341 @@
+//! Every scenario that stands in tests/README.md is judged by the program as its truth says: a class
+//! of drift yields its own finding, what looks like one yields none, and the causes are in the logs.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+use crate::util::{Fleet, empty, run, run_for, text};
+
+/// Scenarios that are also read through a lake.
+const THROUGH_A_LAKE: [&str; 4] = [
+    "certificate-renamed",
+    "egress-moved",
+    "certificate-flapping",
+    "quiet-new-address",
+];
+
+/// The first cells of the table below a heading of tests/README.md, and its rows.
+fn table(heading: &str) -> (Vec<String>, Vec<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/README.md");
+    let readme = std::fs::read_to_string(path).expect("tests/README.md");
+    let section = readme
+        .split(&format!("\n## {heading}\n"))
+        .nth(1)
+        .unwrap_or_else(|| panic!("no section {heading}"));
+    let section = section.split("\n## ").next().unwrap_or("");
+    let rows: Vec<String> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(str::to_owned)
+        .collect();
+    let names = rows
+        .iter()
+        .filter_map(|row| row.split('`').nth(1))
+        .map(str::to_owned)
+        .collect();
+    (names, rows)
+}
+
+/// What `generate` lists: each scenario's name and story, by group.
+fn listed() -> Vec<(String, String, String)> {
+    let output = run_for(0, &["generate", "--list-scenarios"]);
+    let mut group = String::new();
+    let mut listed = Vec::new();
+    for line in text(&output.stdout).lines() {
+        match line.strip_prefix("  ") {
+            Some(line) => {
+                let (name, tells) = line.split_once(' ').expect("a name and a story");
+                listed.push((group.clone(), name.to_owned(), tells.trim().to_owned()));
+            }
+            None => group = line.to_owned(),
+        }
+    }
+    listed
+}
+
+fn scenario(name: &str) -> Fleet {
+    Fleet::new(&format!("--scenario {name}"))
+}
+
+/// A finding as the table words it.
+fn word(finding: &Value) -> String {
+    let part = |column: &str| finding[column].as_str().unwrap_or("?").to_owned();
+    let breaking = match finding["breaking"] == true {
+        true => ", breaking",
+        false => "",
+    };
+    let (kind, class) = (part("kind"), part("class"));
+    let what = match kind == class {
+        true => kind,
+        false => format!("{kind} {class}"),
+    };
+    format!("{what} on {}{breaking}", part("server"))
+}
+
+/// What `drift` says about a source, and that its exit code agrees.
+fn drift(name: &str, source: &[&str]) -> Vec<Value> {
+    let output = run(&[&["drift", "--format", "ndjson"], source].concat());
+    let found: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let breaking = found.iter().any(|finding| finding["breaking"] == true);
+    let code = output.status.code();
+    let messages = text(&output.stderr);
+    assert_eq!(code, Some(i32::from(breaking)), "{name}: {messages}");
+    found
+}
+
+/// A lake of a scenario's logs, forests apart.
+fn lake(name: &str, fleet: &Fleet) -> String {
+    let lake = empty(&format!("lake-of-{name}")).join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8").to_owned();
+    let forests = fleet.truth["scenario"]["organizations"].as_array();
+    let forests: Vec<&str> = forests
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let all = fleet.path().to_owned();
+    for forest in forests
+        .iter()
+        .copied()
+        .map(Some)
+        .chain(forests.is_empty().then_some(None))
+    {
+        let logs = forest.map_or(all.clone(), |forest| format!("{all}/{forest}"));
+        let organization = forest.unwrap_or("default");
+        let args = [
+            "ingest",
+            &logs,
+            "--lake",
+            &lake,
+            "--organization",
+            organization,
+            "--quiet",
+        ];
+        run_for(0, &args);
+    }
+    lake
+}
+
+/// Holds the findings of a scenario against its truth; the row of the table, or what is wrong.
+fn judge(name: &str) -> Result<String, String> {
+    let fleet = scenario(name);
+    let story = &fleet.truth["scenario"];
+    let forests = story["organizations"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    let mut sources = vec![vec!["--logs".to_owned(), fleet.path().to_owned()]];
+    if forests {
+        sources.clear();
+    }
+    if forests || THROUGH_A_LAKE.contains(&name) {
+        sources.push(vec!["--lake".to_owned(), lake(name, &fleet)]);
+    }
+    let wanted = story["findings"].as_array().expect("a list");
+    let mut want: Vec<String> = wanted.iter().map(word).collect();
+    want.sort();
+    for source in sources {
+        let source: Vec<&str> = source.iter().map(String::as_str).collect();
+        let found = drift(name, &source);
+        let mut words: Vec<String> = found.iter().map(word).collect();
+        words.sort();
+        if words != want {
+            return Err(format!("{name}: wanted {want:?}, found {words:?}"));
+        }
+        for finding in wanted {
+            let same = |other: &&Value| {
+                ["kind", "class", "connector_id", "server", "breaking"]
+                    .iter()
+                    .all(|column| other[*column] == finding[*column])
+                    && ["before", "after"].iter().all(|column| {
+                        finding[*column].is_null() || other[*column] == finding[*column]
+                    })
+            };
+            if !found.iter().any(|other| same(&other)) {
+                return Err(format!("{name}: no finding is {finding} in {found:?}"));
+            }
+        }
+    }
+    let cell = match want.is_empty() {
+        true => "nothing".to_owned(),
+        false => want.join("; "),
+    };
+    Ok(format!(
+        "| `{name}` | {} | {cell} |",
+        story["tells"].as_str().unwrap_or("?")
+    ))
+}
+
+/// Judges scenarios on two threads and prints the table; panics with all that is wrong.
+fn holds(heading: &str) {
+    let (names, rows) = table(heading);
+    let next = AtomicUsize::new(0);
+    let judged = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = judge(name);
+                    judged.lock().expect("no panic").push((name, result));
+                }
+            });
+        }
+    });
+    let mut wrong = Vec::new();
+    let mut judged = judged.into_inner().expect("no panic");
+    judged.sort_by_key(|(name, _)| names.iter().position(|other| other == *name));
+    for (_, result) in judged {
+        match result {
+            Ok(row) => {
+                println!("{row}");
+                if !rows.contains(&row) {
+                    wrong.push(format!("not in tests/README.md: {row}"));
+                }
+            }
+            Err(why) => wrong.push(why),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_class_yields_its_own_finding() {
+    holds("Classes of drift");
+}
+
+#[test]
+fn what_looks_like_drift_yields_none() {
+    holds("What looks like it");
+}
+
+/// The data of the `<` rows of a session on a server, in the order of its files.
+fn replies(fleet: &Fleet, server: &str, session: &str) -> Vec<String> {
+    let mut rows: Vec<String> = logs(&fleet.logs.join(server))
+        .iter()
+        .flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.contains(&format!(",{session},")))
+        .collect();
+    rows.sort_by_key(|line| {
+        let sequence = line.split(&format!(",{session},")).nth(1).unwrap_or("");
+        let sequence = sequence.split(',').next().unwrap_or("");
+        sequence.parse::<u32>().expect("a sequence number")
+    });
+    let data = |line: &String| {
+        line.split_once(",<,")
+            .map(|(_, data)| data.replace('"', ""))
+    };
+    rows.iter().filter_map(data).collect()
+}
+
+/// All logs below a folder.
+fn logs(folder: &Path) -> Vec<String> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        match path.is_dir() {
+            true => logs.extend(self::logs(&path)),
+            false => logs.push(std::fs::read_to_string(&path).expect("a log")),
+        }
+    }
+    logs
+}
+
+/// Code, enhanced code and step of attribution of a reply that refuses.
+fn code(reply: &str) -> Option<String> {
+    let mut words = reply.split(' ');
+    let (code, enhanced) = (words.next()?, words.next()?);
+    let refuses = matches!(code.bytes().next(), Some(b'4' | b'5')) && code != "503";
+    let step = words.find(|word| word.starts_with("ATTR"));
+    let step = step.map_or("", |step| step.trim_end_matches('.'));
+    refuses.then(|| format!("{code} {enhanced} {step}").trim_end().to_owned())
+}
+
+/// The row of a cause: what is refused where, as the logs have it.
+fn cause(name: &str) -> String {
+    let fleet = scenario(name);
+    let story = &fleet.truth["scenario"];
+    let diagnosis = &story["diagnosis"];
+    let (mut servers, mut codes) = (Vec::new(), BTreeSet::new());
+    for incident in diagnosis["servers"].as_array().expect("a list") {
+        let server = incident["server"].as_str().expect("a server");
+        servers.push(server);
+        let Some(session) = incident["first_refused_session"].as_str() else {
+            assert_eq!(incident["refused"], 0, "{name}");
+            continue;
+        };
+        assert_ne!(incident["refused"], 0, "{name}");
+        let said = replies(&fleet, server, session);
+        let first = said.iter().find_map(|reply| code(reply));
+        codes.insert(first.unwrap_or_else(|| panic!("{name}: {server} {session}: {said:?}")));
+    }
+    let codes: Vec<String> = codes.into_iter().collect();
+    let said = match codes.is_empty() {
+        true => "nothing".to_owned(),
+        false => codes.join(", "),
+    };
+    let cause = diagnosis["cause"].as_str().expect("a cause");
+    format!("| `{name}` | {cause} | {} | {said} |", servers.join(", "))
+}
+
+/// The exports are JSON, and the certificates sent are those that a server's store holds.
+fn exports(name: &str) {
+    let fleet = scenario(name);
+    let read = |file: &str| -> Value {
+        let path = fleet.logs.join("expected").join(file);
+        let text = std::fs::read(&path).unwrap_or_else(|_| panic!("{}", path.display()));
+        serde_json::from_slice(&text).expect("JSON")
+    };
+    let listed = fleet.truth["scenario"]["expected"]
+        .as_array()
+        .expect("a list");
+    for file in listed.iter().filter_map(Value::as_str) {
+        read(file);
+    }
+    let inbound = read("inbound.json");
+    let known = inbound["SenderIPAddresses"].as_array().map_or(0, Vec::len);
+    let named = inbound["TlsSenderCertificateName"].is_string();
+    assert!(
+        inbound.is_array() || named || known > 0,
+        "{name}: {inbound}"
+    );
+    let connector = &read("send-connector.json")["Name"];
+    for span in fleet.truth["certificate_spans"].as_array().expect("a list") {
+        if span["connector_id"] != *connector {
+            continue;
+        }
+        let store = format!(
+            "certificates-{}.json",
+            span["server"].as_str().expect("a server")
+        );
+        let store = read(&store);
+        let held = store.as_array().expect("a list").iter();
+        let mut held = held.map(|certificate| &certificate["Thumbprint"]);
+        assert!(
+            held.any(|held| *held == span["thumbprint"]),
+            "{name}: {span}"
+        );
+    }
+}
+
+#[test]
+fn every_cause_is_in_the_logs() {
+    let (names, rows) = table("Causes of refusals");
+    for name in &names {
+        let row = cause(name);
+        println!("{row}");
+        assert!(rows.contains(&row), "not in tests/README.md: {row}");
+        exports(name);
+    }
+    let all: Vec<String> = listed()
+        .into_iter()
+        .filter(|(group, ..)| group == "causes of refusals")
+        .map(|(_, name, _)| name)
+        .collect();
+    assert_eq!(names, all, "the table and `generate --list-scenarios`");
+}
