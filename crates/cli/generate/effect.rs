@@ -117,15 +117,14 @@ impl Server {
 
     /// Traffic at a time, in per cent of the usual.
     pub fn load(&self, at: i64) -> u64 {
-        let now = |effect: &&super::effect::Effect| (effect.from..effect.until).contains(&at);
         let told = self
             .effects
             .iter()
-            .filter(now)
-            .filter_map(|effect| match effect.what {
-                What::Load(percent) => Some(percent),
+            .rev()
+            .find_map(|effect| match effect.what {
+                What::Load(percent) if (effect.from..effect.until).contains(&at) => Some(percent),
                 _ => None,
             });
-        told.last().unwrap_or(100)
+        told.unwrap_or(100)
     }
 }
