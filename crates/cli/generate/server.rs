@@ -243,7 +243,6 @@ impl Run<'_> {
                 Fact::Recipient => shown.recipients += 1,
             }
         }
-        let refused = shown.refused;
         self.truth.sessions.push(shown);
         let log = if front {
             &mut self.front.log

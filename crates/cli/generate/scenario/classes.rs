@@ -194,7 +194,7 @@ pub const STORIES: &[Story] = &[
             at(1, 9),
             Event::FrontDoorsShow(New::Microsoft(&["mx.microsoft", "*.mx.microsoft"])),
         )],
-        finds: &[finds("peer", "changed", All)],
+        finds: &[finds("peer", "family_changed", All)],
         ..PLAIN
     },
 ];
