@@ -21,6 +21,7 @@
 //! ```
 
 mod catalog;
+mod expected;
 pub mod functions;
 mod lake_table;
 mod log_tables;
@@ -34,6 +35,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use expected::Expected;
 pub use log_tables::{LogTables, Need};
 pub use session::{session_context, session_state};
 pub use settings::{SEVERITIES, Setting, Settings, settings};
@@ -51,9 +53,22 @@ use datafusion::prelude::SessionContext;
 /// The schema that was there stays underneath: names that are not ours are looked up and created
 /// in it. Calling it again with another source replaces the tables.
 pub async fn register_all(ctx: &SessionContext, source: Source) -> Result<()> {
+    register_expecting(ctx, source, Arc::default()).await
+}
+
+/// As [`register_all`], with rows of what should be presented ([`Table::EXPECTED`]) that count for the
+/// questions of this context: alone over logs, over a lake in place of what is stored for the same
+/// organization (and server, for tables that have one).
+///
+/// [`Table::EXPECTED`]: relaydrift_ingest::Table::EXPECTED
+pub async fn register_expecting(
+    ctx: &SessionContext,
+    source: Source,
+    expected: Expected,
+) -> Result<()> {
     functions::register(ctx);
     settings::register(ctx);
-    let tables = source::Tables::new(source, ctx)?;
+    let tables = source::Tables::new(source, expected, ctx)?;
     let config = ctx.copied_config();
     let options = &config.options().catalog;
     let catalog: Arc<dyn CatalogProvider> = match ctx.catalog(&options.default_catalog) {

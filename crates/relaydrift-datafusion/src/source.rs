@@ -11,6 +11,7 @@ use datafusion::prelude::SessionContext;
 use relaydrift_ingest::{Naming, Table};
 use relaydrift_lake::Lake;
 
+use crate::expected::{self, Expected};
 use crate::lake_table::{LakeTables, store_url};
 use crate::log_tables::LogTables;
 use crate::send_log::SendLogFunction;
@@ -30,7 +31,13 @@ pub enum Source {
 
 /// A source put to use.
 #[derive(Debug)]
-pub(crate) enum Tables {
+pub(crate) struct Tables {
+    stored: Stored,
+    expected: Expected,
+}
+
+#[derive(Debug)]
+enum Stored {
     Lake(Arc<LakeTables>),
     Logs(Arc<LogTables>),
     Batches(Arc<HashMap<Table, Vec<RecordBatch>>>),
@@ -39,45 +46,48 @@ pub(crate) enum Tables {
 
 impl Tables {
     /// Makes `source` known to the context: its object store, and `send_log` with its naming.
-    pub(crate) fn new(source: Source, ctx: &SessionContext) -> Result<Self> {
+    pub(crate) fn new(source: Source, expected: Expected, ctx: &SessionContext) -> Result<Self> {
         let naming = match &source {
             Source::Logs(logs) => logs.naming().clone(),
             _ => Naming::default(),
         };
         ctx.register_udtf("send_log", Arc::new(SendLogFunction::new(naming)));
-        Ok(match source {
+        let stored = match source {
             Source::Lake(lake) => {
                 // The local file system is there already, and is the host's.
                 if lake.root_url().scheme() != "file" {
                     ctx.register_object_store(store_url(&lake)?.as_ref(), lake.store());
                 }
-                Tables::Lake(Arc::new(LakeTables::new(lake)))
+                Stored::Lake(Arc::new(LakeTables::new(lake)))
             }
-            Source::Logs(logs) => Tables::Logs(logs),
-            Source::Batches(batches) => Tables::Batches(batches),
-            Source::None => Tables::None,
-        })
+            Source::Logs(logs) => Stored::Logs(logs),
+            Source::Batches(batches) => Stored::Batches(batches),
+            Source::None => Stored::None,
+        };
+        Ok(Tables { stored, expected })
     }
 
     /// Whether the tables are ours.
     pub(crate) fn exist(&self) -> bool {
-        !matches!(self, Tables::None)
+        !matches!(self.stored, Stored::None)
     }
 
     /// Opens one table.
     pub(crate) async fn open(&self, table: Table) -> Result<Option<Arc<dyn TableProvider>>> {
-        Ok(match self {
-            Tables::Lake(lake) => Some(lake.open(table).await?),
+        let given = self.expected.get(&table).map_or(&[][..], Vec::as_slice);
+        let stored = match &self.stored {
+            Stored::Lake(lake) => lake.open(table).await?,
             // Nothing of it stands in a log.
-            Tables::Logs(_) if Table::EXPECTED.contains(&table) => Some(Arc::new(
-                MemTable::try_new(table.schema(), vec![Vec::new()])?,
-            )),
-            Tables::Logs(logs) => Some(logs.open(table)),
-            Tables::Batches(tables) => {
-                let batches = tables.get(&table).cloned().unwrap_or_default();
-                Some(Arc::new(MemTable::try_new(table.schema(), vec![batches])?))
+            Stored::Logs(_) if Table::EXPECTED.contains(&table) => {
+                return expected::alone(table, given).map(Some);
             }
-            Tables::None => None,
-        })
+            Stored::Logs(logs) => logs.open(table),
+            Stored::Batches(tables) => {
+                let batches = tables.get(&table).cloned().unwrap_or_default();
+                Arc::new(MemTable::try_new(table.schema(), vec![batches])?)
+            }
+            Stored::None => return Ok(None),
+        };
+        expected::beside(stored, table, given).map(Some)
     }
 }

@@ -10,6 +10,7 @@ mod chunk;
 mod columns;
 mod emit;
 mod events;
+mod expected;
 mod file;
 mod halves;
 mod input;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 
 pub use emit::peer_kind;
+pub use expected::{Snapshot, expected};
 pub use observe::Kind;
 pub use place::{Naming, Place};
 pub use reader::EventReader;

@@ -73,7 +73,7 @@ mod verify;
 pub use batch::{Batch, BatchSink, Committed};
 pub use error::Error;
 pub use lake::{FORMAT, Lake};
-pub use run::{Options, Outcome, ingest};
+pub use run::{Options, Outcome, import, ingest};
 pub use snapshot::{DataFile, TableFiles};
 pub use stats::{Bound, ColumnStats};
 pub use verify::{Damage, Report, verify};

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use relaydrift_ingest::{Before, Cut, Keep, Plan, Source, Summary, Table};
+use arrow::array::{AsArray, Int64Array, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::error::ArrowError;
+use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Source, Summary, Table, TaskSink};
 
+use crate::batch::is_true;
 use crate::{Committed, Error, Lake};
 
 /// How a run is cut; every choice gives the same rows.
@@ -135,4 +138,55 @@ fn next(
 /// About how many bytes will be read.
 fn input_bytes(source: &Source) -> u64 {
     source.text_bytes.saturating_sub(source.from_offset)
+}
+
+/// Brings rows that stand in no log into the lake, as one batch of their own.
+///
+/// `rows` builds them for a batch number, again where another run takes that number first.
+///
+/// # Errors
+/// If the lake cannot be read or written, or the rows cannot be built.
+pub async fn import(
+    lake: &Lake,
+    rows: impl Fn(i64) -> Result<Vec<(Table, RecordBatch)>, ArrowError>,
+) -> Result<Committed, Error> {
+    loop {
+        let batch = lake.begin().await?;
+        let mut batches = rows(batch.number()).map_err(relaydrift_ingest::Error::Arrow)?;
+        let open = lake.read(Table::OpenSessions).await?;
+        let open = open.iter().map(|open| carry(open, batch.number()));
+        for open in open {
+            let open = open.map_err(Error::columns(Table::OpenSessions))?;
+            batches.push((Table::OpenSessions, open));
+        }
+        let sink = batch.sink();
+        let write = tokio::task::spawn_blocking(move || {
+            let mut task = sink.task()?;
+            for (table, batch) in batches {
+                task.take(table, batch)?;
+            }
+            task.finish()
+        });
+        write.await?.map_err(relaydrift_ingest::Error::Sink)?;
+        match batch.commit(&Summary::default()).await {
+            Err(Error::LostBatch { .. }) => continue,
+            result => return result,
+        }
+    }
+}
+
+/// Rows of sessions still open, which only the newest batch holds, as rows of the next one; those
+/// parked count in every batch.
+fn carry(open: &RecordBatch, batch: i64) -> Result<RecordBatch, ArrowError> {
+    let column = |name: &str| {
+        let missing = || ArrowError::SchemaError(format!("no column {name}"));
+        open.column_by_name(name).ok_or_else(missing)
+    };
+    let waiting = not(&is_true(column("parked")?.as_boolean()))?;
+    let waiting = filter_record_batch(open, &waiting)?;
+    let schema = waiting.schema();
+    let mut columns = waiting.columns().to_vec();
+    let at = schema.index_of("batch")?;
+    columns[at] = Arc::new(Int64Array::from_value(batch, waiting.num_rows()));
+    RecordBatch::try_new(schema, columns)
 }
