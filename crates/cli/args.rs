@@ -69,6 +69,10 @@ pub enum Command {
     Show(ShowArgs),
     /// Follow one message across servers, services and sessions
     Trace(TraceArgs),
+    /// Read what should be presented: exported connectors, domains, certificates
+    Expect(ExpectArgs),
+    /// Print the PowerShell that gathers logs and exports from the servers
+    Collect(crate::collect::CollectArgs),
     /// Write a realistic fleet of logs with planted drift, and the truth about it
     #[command(after_help = "\
 Examples:
@@ -196,6 +200,17 @@ pub struct NamingArgs {
     pub server_from: Option<String>,
 }
 
+/// What should be presented, for one question.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExpectedArgs {
+    /// Exports and certificates, a file or folder, that count for this question; may be repeated
+    ///
+    /// Over a lake they count in place of what is stored for the same organization. What is read, and
+    /// what writes it: relaydrift expect --help, relaydrift collect.
+    #[arg(long, value_name = "PATH", num_args = 1)]
+    pub expect: Vec<PathBuf>,
+}
+
 /// A place to read from.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false, id = "place")]
@@ -217,6 +232,7 @@ Examples:
   relaydrift check SEND2026100510-1.LOG --server EX03
   relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
   relaydrift check /logs --since 24h --quiet    # exit code 1: it breaks mail
+  relaydrift check /logs --expect inbound_connectors.json
   relaydrift check /logs --output report.json
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
@@ -230,6 +246,9 @@ pub struct CheckArgs {
     /// What "now" is [default: time of the latest row in the logs]
     #[arg(long, value_name = "now|TIME")]
     pub as_of: Option<When>,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -308,6 +327,9 @@ pub struct DriftArgs {
     /// Only findings that broke mail
     #[arg(long)]
     pub breaking: bool,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -374,6 +396,9 @@ pub struct SqlArgs {
     pub place: PlaceArgs,
     /// One SQL query
     pub query: Option<String>,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -499,6 +524,38 @@ pub struct TraceArgs {
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
+}
+
+/// `relaydrift expect`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift expect exports/ --lake /lake       # a folder of exports
+  relaydrift expect inbound.json mail.cer       # only look
+  relaydrift expect exports/ --lake /lake --tenant contoso.onmicrosoft.com
+  relaydrift expect old.xml --lake /lake --valid-from 2026-09-01
+  relaydrift collect                            # the commands that export
+
+Exports of Get-InboundConnector, Get-SendConnector, Get-AcceptedDomain, Get-ExchangeCertificate,
+Get-TransportService, Get-FrontendTransportService, Get-OrganizationConfig and Get-BlockedConnector, as
+JSON, CLIXML, CSV or Format-List text; certificates as PEM, DER or PKCS#7. A file is known by what is in
+it, and taken whole or not at all. Private keys are refused.")]
+pub struct ExpectArgs {
+    /// Exports and certificates: files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The lake to keep it in: a folder, created where there is none
+    #[arg(long, value_name = "DIR")]
+    pub lake: Option<String>,
+    /// Organization (forest) that it belongs to
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub organization: String,
+    /// Tenant that it belongs to
+    #[arg(long, value_name = "NAME")]
+    pub tenant: Option<String>,
+    /// Since when it counts [default: now; the first of a kind: from the beginning]
+    #[arg(long, value_name = "TIME")]
+    pub valid_from: Option<When>,
 }
 
 #[cfg(test)]

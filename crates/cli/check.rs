@@ -33,7 +33,8 @@ use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report}
 /// Reads, asks, says.
 pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened = source::open_logs(&args.paths, naming, Need::Drift, global).await?;
+    let opened =
+        source::open_logs(&args.paths, naming, &args.expected, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let extent = extent(&opened.ctx).await?;
     let now = match (args.as_of, extent.last_row) {

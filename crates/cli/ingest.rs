@@ -5,14 +5,14 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use relaydrift_ingest::{Plan, Skipped, Summary};
+use relaydrift_ingest::{LogPath, Plan, Skipped, Summary, Table};
 use relaydrift_lake::{Lake, Options};
 use serde::Serialize;
 
 use crate::args::{Global, IngestArgs};
 use crate::escape::visible;
 use crate::output::Format;
-use crate::{Exit, escape, output, progress, source};
+use crate::{Exit, escape, expect, output, progress, source};
 
 /// What a run did, as JSON says it.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,8 @@ struct Failed {
 /// Reads what is new and says what it was: as text on stderr, as one object on stdout where JSON is
 /// asked for.
 pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
-    let naming = source::naming(&args.naming, args.server.as_ref())?;
+    let mut naming = source::naming(&args.naming, args.server.as_ref())?;
+    naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
     let plan = source::find(&args.paths, &naming)?;
     let lake = Lake::open_or_create(&args.lake)
         .await
@@ -115,6 +116,18 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     } else {
         Exit::Unreadable
     })
+}
+
+/// Where the servers write their logs, as the lake knows it from `relaydrift expect`.
+async fn known_paths(location: &str, organization: &str) -> Result<Vec<LogPath>> {
+    match Lake::open(location).await {
+        Ok(lake) => {
+            let services = lake.read(Table::TransportServices).await?;
+            Ok(expect::log_paths(&services, organization))
+        }
+        Err(relaydrift_lake::Error::NoLake { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn report(

@@ -1,4 +1,4 @@
-//! The command line: `relaydrift check`, `ingest`, `drift`, `report`, `sql`, `export`, `generate`.
+//! The command line, a file per command: `relaydrift check`, `ingest`, `drift`, `sql`, …
 //!
 //! stdout is data, stderr is messages. Exit code 0; 1 where a breaking change was found inside
 //! `--since`; 2 for any error. A reader of stdout that goes away is no error.
@@ -6,9 +6,11 @@
 mod args;
 mod ask;
 mod check;
+mod collect;
 mod completions;
 mod config;
 mod drift;
+mod expect;
 mod export;
 mod facts;
 mod folders;
@@ -111,6 +113,8 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
             Command::Show(args) => show::run(args, global).await,
             Command::Trace(args) => trace::run(args, global).await,
+            Command::Expect(args) => expect::run(args, global).await,
+            Command::Collect(args) => collect::run(&args),
         }
     });
     // An answer is out or an error is known: nobody waits for a thread that still reads.

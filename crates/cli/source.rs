@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use datafusion::prelude::SessionContext;
-use relaydrift_datafusion::{LogTables, Need, Source, register_all, session_context};
+use relaydrift_datafusion::{
+    Expected, LogTables, Need, Source, register_expecting, session_context,
+};
 use relaydrift_ingest::{Naming, Plan, Skipped, Summary};
 use relaydrift_lake::Lake;
 
-use crate::args::{Global, NamingArgs, PlaceArgs};
+use crate::args::{ExpectedArgs, Global, NamingArgs, PlaceArgs};
 use crate::escape::visible;
+use crate::expect::Given;
 use crate::{progress, settings};
 
 /// A context with the tables and views over a lake or raw logs.
@@ -99,6 +102,7 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
         organization: args.organization.clone(),
         server: server.cloned(),
         server_from,
+        log_paths: Vec::new(),
     })
 }
 
@@ -116,32 +120,42 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
 pub async fn open(
     place: &PlaceArgs,
     naming: Naming,
+    expected: &ExpectedArgs,
     need: Need,
     global: &Global,
 ) -> Result<Opened> {
     match &place.lake {
-        Some(lake) => open_lake(lake, global).await,
-        None => open_logs(&place.logs, naming, need, global).await,
+        Some(lake) => open_lake(lake, &naming.organization, expected, global).await,
+        None => open_logs(&place.logs, naming, expected, need, global).await,
     }
 }
 
 /// Opens a lake.
-async fn open_lake(url: &str, global: &Global) -> Result<Opened> {
+async fn open_lake(
+    url: &str,
+    organization: &str,
+    expected: &ExpectedArgs,
+    global: &Global,
+) -> Result<Opened> {
     let lake = Lake::open(url).await?;
-    let ctx = context(Source::Lake(Arc::new(lake)), global).await?;
+    let given = Given::read(&expected.expect, organization, global.quiet)?;
+    let ctx = context(Source::Lake(Arc::new(lake)), given.rows, global).await?;
     Ok(Opened { ctx, logs: None })
 }
 
 /// Opens raw logs.
 pub async fn open_logs(
     paths: &[PathBuf],
-    naming: Naming,
+    mut naming: Naming,
+    expected: &ExpectedArgs,
     need: Need,
     global: &Global,
 ) -> Result<Opened> {
+    let given = Given::read(&expected.expect, &naming.organization, global.quiet)?;
+    naming.log_paths = given.log_paths;
     let plan = find(paths, &naming)?;
     let logs = Arc::new(LogTables::new(plan, naming, need));
-    let ctx = context(Source::Logs(logs.clone()), global).await?;
+    let ctx = context(Source::Logs(logs.clone()), given.rows, global).await?;
     Ok(Opened {
         ctx,
         logs: Some(logs),
@@ -149,10 +163,10 @@ pub async fn open_logs(
 }
 
 /// The tables of a source in a session with the settings of this run.
-async fn context(source: Source, global: &Global) -> Result<SessionContext> {
+async fn context(source: Source, given: Expected, global: &Global) -> Result<SessionContext> {
     let ctx = session_context(global.threads);
     settings::apply(&global.settings, &ctx)?;
-    register_all(&ctx, source).await?;
+    register_expecting(&ctx, source, given).await?;
     Ok(ctx)
 }
 

@@ -31,7 +31,7 @@ use arrow::array::RecordBatch;
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
 pub use observe::Kind;
-pub use place::{Naming, Place};
+pub use place::{LogPath, Naming, Place};
 pub use reader::EventReader;
 pub use run::{Before, Cut, fold_open, read};
 pub use schema::{BEGINNING, Table, timestamp};

@@ -11,6 +11,19 @@ pub struct Naming {
     pub server: Option<String>,
     /// A pattern with the groups `server` and, optionally, `service`, matched against the path.
     pub server_from: Option<regex::Regex>,
+    /// Where servers are known to write, from what they exported.
+    pub log_paths: Vec<LogPath>,
+}
+
+/// Where a service of a server writes its send logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPath {
+    /// As the server has it: `D:\ExchangeLogs\Send`.
+    pub path: String,
+    /// The server.
+    pub server: String,
+    /// Its service, as in [`Place`].
+    pub service: String,
 }
 
 impl Default for Naming {
@@ -19,6 +32,7 @@ impl Default for Naming {
             organization: "default".into(),
             server: None,
             server_from: None,
+            log_paths: Vec::new(),
         }
     }
 }
@@ -53,8 +67,8 @@ const FOLDERS: [&str; 13] = [
 const SERVICES: usize = 6;
 
 impl Naming {
-    /// Server: given, else from the pattern, else the UNC host, else the nearest folder above the
-    /// file that is none of Exchange's own; `unknown` where there is none.
+    /// Server: given, else from the pattern, else the UNC host, else the one known to write here, else
+    /// the nearest folder above the file that is none of Exchange's own; `unknown` where there is none.
     pub fn place(&self, path: &Path) -> Place {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let found = self.server_from.as_ref().and_then(|pattern| {
@@ -65,17 +79,80 @@ impl Naming {
         });
         let (server, service) = found.unwrap_or((None, None));
         let server = self.server.clone().or(server).or_else(|| unc_host(&path));
+        let known = self.known(&path, server.as_deref());
         let unknown = || "unknown".to_owned();
         Place {
             organization: self.organization.clone(),
             server: server
-                .or_else(|| server_folder(&path))
+                .or(known.server)
+                .or_else(|| server_folder(&path, known.folders))
                 .unwrap_or_else(unknown),
             service: service
                 .or_else(|| service_folder(&path))
+                .or(known.service)
                 .unwrap_or_else(unknown),
         }
     }
+
+    /// What the exported log paths say of a file: those count whose folders the file lies below, as they
+    /// are on the server or in a copy of its tree, and of them those with the most folders.
+    fn known(&self, path: &Path, server: Option<&str>) -> Known {
+        let above: Vec<String> = folders(path).collect();
+        let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        let mut matching: Vec<(usize, &LogPath)> = Vec::new();
+        for log_path in &self.log_paths {
+            let own = log_path.path.split(['\\', '/']).rev();
+            let own: Vec<&str> = own
+                .filter(|part| !part.is_empty() && !part.ends_with(':'))
+                .collect();
+            let lies_below = own.len() <= above.len()
+                && own.iter().zip(&above).all(|(one, other)| same(one, other));
+            let of_server = server.is_none_or(|server| same(server, &log_path.server));
+            if lies_below && of_server && !own.is_empty() {
+                matching.push((own.len(), log_path));
+            }
+        }
+        let folders = matching
+            .iter()
+            .map(|(length, _)| *length)
+            .max()
+            .unwrap_or(0);
+        matching.retain(|(length, _)| *length == folders);
+        // A folder of the copy that is named like a server decides between those that write alike.
+        let named = above[folders..].iter().find_map(|folder| {
+            let found = self
+                .log_paths
+                .iter()
+                .find(|known| same(&known.server, folder));
+            found.map(|known| known.server.clone())
+        });
+        let of_named = |known: &LogPath| {
+            named
+                .as_deref()
+                .is_none_or(|server| same(server, &known.server))
+        };
+        matching.retain(|(_, known)| of_named(known));
+        let only = |part: fn(&LogPath) -> &str| {
+            let (_, first) = matching.first()?;
+            let agreed = matching
+                .iter()
+                .all(|(_, known)| same(part(known), part(first)));
+            agreed.then(|| part(first).to_owned())
+        };
+        Known {
+            server: only(|known| &known.server),
+            service: only(|known| &known.service),
+            folders,
+        }
+    }
+}
+
+/// What log paths say of a file.
+struct Known {
+    server: Option<String>,
+    service: Option<String>,
+    /// How many folders above the file are part of the log path.
+    folders: usize,
 }
 
 /// The folders above the file, nearest first.
@@ -104,8 +181,11 @@ fn known(folder: &str) -> Option<usize> {
         .position(|name| name.eq_ignore_ascii_case(folder))
 }
 
-fn server_folder(path: &Path) -> Option<String> {
-    folders(path).find(|folder| known(folder).is_none())
+/// The nearest folder of its own, above those that belong to a log path.
+fn server_folder(path: &Path, below: usize) -> Option<String> {
+    folders(path)
+        .skip(below)
+        .find(|folder| known(folder).is_none())
 }
 
 fn service_folder(path: &Path) -> Option<String> {
@@ -189,6 +269,42 @@ mod tests {
             Some("EX07")
         );
         assert_eq!(unc_host(Path::new(r"\\?\C:\x.log")), None);
+    }
+
+    #[test]
+    fn exported_log_paths_name_servers_and_services() {
+        let log_path = |path: &str, server: &str, service: &str| LogPath {
+            path: path.into(),
+            server: server.into(),
+            service: service.into(),
+        };
+        let naming = Naming {
+            log_paths: vec![
+                log_path(r"D:\ExLogs\Send", "EX01", "Hub"),
+                log_path(r"D:\ExLogs\FE", "EX01", "FrontEnd"),
+                log_path(r"D:\ExLogs\Send", "EX02", "Hub"),
+                log_path(r"E:\Logs\Smtp\Out", "EX03", "Hub"),
+            ],
+            ..Naming::default()
+        };
+        for (path, server, service) in [
+            // Only one server writes there.
+            ("/copy/ExLogs/FE/SEND1.LOG", "EX01", "FrontEnd"),
+            ("/Logs/Smtp/Out/SEND1.LOG", "EX03", "Hub"),
+            // Two write alike: the folder above says which.
+            ("/copy/EX02/ExLogs/Send/SEND1.LOG", "EX02", "Hub"),
+            ("/copy/ex01/exlogs/send/SEND1.LOG", "EX01", "Hub"),
+            ("/copy/other/ExLogs/Send/SEND1.LOG", "other", "Hub"),
+            // Nothing known.
+            ("/copy/EX01/SmtpSend/SEND1.LOG", "EX01", "unknown"),
+        ] {
+            let place = naming.place(Path::new(path));
+            assert_eq!(
+                (place.server.as_str(), place.service.as_str()),
+                (server, service),
+                "{path}"
+            );
+        }
     }
 
     #[test]

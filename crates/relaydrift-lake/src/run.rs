@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::error::ArrowError;
-use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Source, Summary, Table, TaskSink};
+use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Source, Summary, Table};
 
 use crate::batch::is_true;
 use crate::{Committed, Error, Lake};

@@ -1,0 +1,2 @@
+$Services = @(Get-TransportServer | Select-Object *, @{ n = 'Service'; e = {
+            if ("$($_.SendProtocolLogPath)" -match '\\Edge\\') { 'Edge' } else { 'Hub' } } })

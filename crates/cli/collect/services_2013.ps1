@@ -1,0 +1,3 @@
+$Services = @(Get-TransportService | Select-Object *, @{ n = 'Service'; e = {
+            if ("$($_.SendProtocolLogPath)" -match '\\Edge\\') { 'Edge' } else { 'Hub' } } }) +
+    @(Get-FrontendTransportService | Select-Object *, @{ n = 'Service'; e = { 'FrontEnd' } })
