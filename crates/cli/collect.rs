@@ -14,7 +14,7 @@ use crate::{Exit, powershell};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  relaydrift collect > collect.ps1              # read it, then run it in the shell
+  relaydrift collect > collect.ps1              # read it, then run it
   relaydrift collect --servers EX01,EX02 --days 3
   relaydrift collect --version 2010 --to 'D:\\relaydrift'
   relaydrift check 'D:\\relaydrift\\logs' --expect 'D:\\relaydrift\\expected'
