@@ -74,7 +74,7 @@ fn read(paths: &[PathBuf], quiet: bool) -> Result<Vec<Imported>> {
     if !errors.is_empty() {
         let list = errors.iter().map(|error| format!("\n  {error}"));
         bail!(
-            "nothing was imported: {} cannot be{}",
+            "nothing was imported, {} refused:{}",
             count(errors.len() as i64, "file"),
             list.collect::<String>()
         );
