@@ -15,7 +15,8 @@ use crate::{Exit, source, when};
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened = source::open(&args.place, naming, &args.expected, Need::Drift, global).await?;
+    let opened =
+        source::open_expecting(&args.place, naming, &args.expected, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;

@@ -11,7 +11,7 @@ use relaydrift_ingest::Place;
 use relaydrift_parse::text::lossless;
 use serde::Deserialize;
 
-use crate::args::{ExpectedArgs, Global, ShowArgs};
+use crate::args::{Global, ShowArgs};
 use crate::ask::records;
 use crate::output::Output;
 use crate::page::Page;
@@ -43,14 +43,7 @@ struct OtherHalf {
 /// Finds the session and writes it.
 pub async fn run(args: ShowArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened = source::open(
-        &args.place,
-        naming,
-        &ExpectedArgs::default(),
-        Need::Drift,
-        global,
-    )
-    .await?;
+    let opened = source::open(&args.place, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let id = args.session.trim().to_ascii_uppercase();
     let ids = [args.session.trim().to_owned(), id.clone()];

@@ -120,6 +120,16 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
 pub async fn open(
     place: &PlaceArgs,
     naming: Naming,
+    need: Need,
+    global: &Global,
+) -> Result<Opened> {
+    open_expecting(place, naming, &ExpectedArgs::default(), need, global).await
+}
+
+/// As [`open`], with what should be presented.
+pub async fn open_expecting(
+    place: &PlaceArgs,
+    naming: Naming,
     expected: &ExpectedArgs,
     need: Need,
     global: &Global,

@@ -23,7 +23,8 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
         );
     }
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened = source::open(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let opened =
+        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
     if known(&opened.ctx, &query)? {
         opened.read(global.quiet).await?;
     }

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use relaydrift_datafusion::Need;
 
 use crate::Exit;
-use crate::args::{ExpectedArgs, Global, TraceArgs};
+use crate::args::{Global, TraceArgs};
 use crate::page::Page;
 use crate::source::{self, Opened};
 use crate::transcript::{
@@ -25,14 +25,7 @@ use way::Way;
 /// Finds the message and writes its way.
 pub async fn run(args: TraceArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened = source::open(
-        &args.place,
-        naming,
-        &ExpectedArgs::default(),
-        Need::Drift,
-        global,
-    )
-    .await?;
+    let opened = source::open(&args.place, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
     let id = found::bare(&args.message_id);
     let (mentions, alike) = found::mentions(&opened, id).await?;
