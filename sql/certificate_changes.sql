@@ -2,6 +2,7 @@
 -- `flapping` (three returns or more within 24 hours), `reverted` (the certificate had been there before),
 -- `names_lost` (names are gone, the subject is the same or no name is new), `renamed` (another subject, or other
 -- names), `reissued` (another issuer), `renewed` (all else, also where the logs do not spell the facts out).
+-- severity: that of the class (`severity_renamed` and so on), of a return that ends refusals `severity_repaired`.
 -- Grain: organization, connector_id, server, first_seen. Reads: verdicts, certificate_facts.
 with compared as (
     select
@@ -76,9 +77,18 @@ select
     connector_id,
     server,
     class,
+    case
+        when class = 'flapping' then setting('relaydrift.severity_flapping')
+        when class = 'reverted' and before_refused > 0 and refused_after = 0
+            then setting('relaydrift.severity_repaired')
+        when class = 'reverted' then setting('relaydrift.severity_reverted')
+        when class = 'names_lost' then setting('relaydrift.severity_names_lost')
+        when class = 'renamed' then setting('relaydrift.severity_renamed')
+        when class = 'reissued' then setting('relaydrift.severity_reissued')
+        else setting('relaydrift.severity_renewed')
+    end as severity,
     found_at,
     before,
-    before_refused,
     after,
     first_seen,
     last_good,

@@ -2,7 +2,8 @@
 -- Peers that are a proxy or unknown count only where nothing else was reached. All peers Exchange Online:
 -- `cloud_hybrid` where every recipient domain is under onmicrosoft.com, else `cloud_relay`. Exchange Online and
 -- others: `internet`. An Edge server: `edge_sync`. Other hosts: `smart_host` up to three of them, `internet`
--- above. Only Exchange servers of the organization: `intra_org`. Only a proxy: `proxy`. Nothing: `unknown`.
+-- above. A peer whose greeting was masked on the way tells nothing where Exchange Online was reached otherwise.
+-- Only Exchange servers of the organization: `intra_org`. Only a proxy: `proxy`. Nothing: `unknown`.
 -- Grain: organization, connector_id. Reads: observed.
 with counted as (
     select
@@ -16,13 +17,14 @@ with counted as (
         sum(case when kind = 'route' and compared = 'exchange' then sessions else 0 end) as exchange,
         sum(case when kind = 'route' and compared = 'edge' then sessions else 0 end) as edge,
         sum(case when kind = 'route' and compared like 'other/%' then sessions else 0 end) as other,
+        sum(case when kind = 'starttls' and compared = 'stripped' then sessions else 0 end) as masked,
         sum(case when kind = 'route' and compared = 'proxy' then sessions else 0 end) as proxy,
         sum(case when kind = 'route' and compared = 'unknown' then sessions else 0 end) as unreached,
         count(distinct case when kind = 'route' and compared like 'other/%' then compared end) as hosts,
         count(distinct case when kind = 'relay' then compared end) as domains,
         count(distinct case when kind = 'relay' and compared like '%.onmicrosoft.com' then compared end) as tenant_domains
     from observed
-    where kind in ('route', 'relay')
+    where kind in ('route', 'relay', 'starttls')
     group by organization, connector_id
 )
 
@@ -30,7 +32,7 @@ select
     organization,
     connector_id,
     case
-        when cloud > 0 and exchange + edge + other > 0 then 'internet'
+        when cloud > 0 and exchange + edge + greatest(other - masked, 0) > 0 then 'internet'
         when cloud > 0 and domains > 0 and domains = tenant_domains then 'cloud_hybrid'
         when cloud > 0 then 'cloud_relay'
         when edge > 0 then 'edge_sync'

@@ -1,13 +1,14 @@
--- One finding: a change on a connector toward Exchange Online, of any kind.
--- found_at: time of the deciding row; kind, class: what changed and how (see `certificate_changes`,
--- `egress_changes`); breaking: recipients were refused for it; before, after: the values; first_seen: when the new
--- value first showed; last_good: the last proved relay before; refused_after: recipients refused under the new
--- value; session_id: the deciding session; detail: a sentence; key: hash of kind, organization, connector, server,
--- before, after, first_seen.
+-- One finding: a change, a lapse, a divergence, a silence or an end in sight on a connector toward Exchange Online.
+-- found_at: time of the deciding row; kind, class: what it is about and how (`certificate_changes`, `egress_changes`,
+-- `lapses`, `peer_changes`, `divergences`, `silences`, `certificate_expiry`); breaking: recipients were refused for it;
+-- before, after: the values; first_seen: when it began; last_good: the last proved relay before; refused_after:
+-- recipients refused under the new value; session_id: the deciding session; detail: a sentence; key: hash of kind,
+-- organization, connector, server, before, after, first_seen.
 -- severity: `severity_refused_everywhere` where it breaks and every server of the connector that reached Exchange
 -- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
--- where it breaks; `severity_repaired` for a return that ends refusals; else the setting of its class.
--- Grain: key. Reads: certificate_changes, egress_changes, connectors, cloud_hours.
+-- where it breaks; else the setting of its class.
+-- Grain: key. Reads: certificate_changes, egress_changes, lapses, peer_changes, divergences, silences,
+-- certificate_expiry, connectors, cloud_hours.
 with changed as (
     select
         'certificate' as kind,
@@ -15,9 +16,9 @@ with changed as (
         connector_id,
         server,
         class,
+        severity,
         found_at,
         before,
-        before_refused,
         after,
         first_seen,
         last_good,
@@ -34,9 +35,9 @@ with changed as (
         connector_id,
         server,
         class,
+        severity,
         found_at,
         before,
-        before_refused,
         after,
         first_seen,
         last_good,
@@ -46,6 +47,131 @@ with changed as (
         session_id,
         detail
     from egress_changes
+    union all
+    select
+        kind,
+        organization,
+        connector_id,
+        server,
+        class,
+        severity,
+        first_seen as found_at,
+        before,
+        after,
+        first_seen,
+        last_good,
+        breaks,
+        refused as refused_after,
+        last_refused,
+        session_id,
+        detail
+    from lapses
+    where
+        -- A masked STARTTLS that let mail out in the clear is told as lost.
+        not (
+            class = 'intercepted'
+            and after = 'stripped'
+            and exists (
+                select 1
+                from lapses as clear
+                where
+                    clear.class = 'lost'
+                    and clear.organization = lapses.organization
+                    and clear.connector_id = lapses.connector_id
+                    and clear.server = lapses.server
+                    and clear.first_seen <= lapses.last_seen
+                    and clear.last_seen >= lapses.first_seen
+            )
+        )
+    union all
+    select
+        'peer' as kind,
+        organization,
+        connector_id,
+        server,
+        class,
+        severity,
+        first_seen as found_at,
+        before,
+        after,
+        first_seen,
+        null as last_good,
+        false as breaks,
+        0 as refused_after,
+        null as last_refused,
+        session_id,
+        detail
+    from peer_changes
+    union all
+    select
+        'certificate' as kind,
+        organization,
+        connector_id,
+        server,
+        class,
+        severity,
+        found_at,
+        before,
+        after,
+        first_seen,
+        last_good,
+        breaks,
+        refused_after,
+        last_refused,
+        session_id,
+        detail
+    from divergences
+    union all
+    select
+        'silence' as kind,
+        organization,
+        connector_id,
+        server,
+        class,
+        severity,
+        found_at,
+        'sending' as before,
+        'silent' as after,
+        first_seen,
+        null as last_good,
+        false as breaks,
+        0 as refused_after,
+        null as last_refused,
+        session_id,
+        detail
+    from silences
+    union all
+    select
+        'certificate' as kind,
+        organization,
+        connector_id,
+        server,
+        case when band = 'expired' then 'expired' else 'expiring' end as class,
+        case band
+            when 'expired' then setting('relaydrift.severity_expired')
+            when 'last' then setting('relaydrift.severity_expiring_last')
+            when 'second' then setting('relaydrift.severity_expiring_second')
+            else setting('relaydrift.severity_expiring_first')
+        end as severity,
+        greatest(band_start, first_seen) as found_at,
+        null as before,
+        thumbprint as after,
+        band_start as first_seen,
+        null as last_good,
+        false as breaks,
+        0 as refused_after,
+        null as last_refused,
+        session_id,
+        case
+            when band = 'expired' then concat('the certificate is sent although it ended ', to_char(not_after, '%Y-%m-%d %H:%M'))
+            when days_left < 0 then concat('the certificate in use ended ', to_char(not_after, '%Y-%m-%d %H:%M'))
+            else concat(
+                'the certificate in use ends ', to_char(not_after, '%Y-%m-%d'), ', in ', days_left,
+                case when days_left = 1 then ' day' else ' days' end
+            )
+        end as detail
+    from certificate_expiry
+    where band is not null
 ),
 
 -- `change` holds the finding as a whole, so that grouping by server and back needs no list of columns.
@@ -55,13 +181,13 @@ fleet as (
         changed.organization,
         changed.connector_id,
         changed.server,
+        changed.class,
         changed.first_seen,
         changed.after,
         first_value(
             named_struct(
-                'class', changed.class, 'found_at', changed.found_at, 'role', connectors.role,
-                'before', changed.before, 'before_refused', changed.before_refused,
-                'last_good', changed.last_good, 'breaks', changed.breaks,
+                'severity', changed.severity, 'found_at', changed.found_at, 'role', connectors.role,
+                'before', changed.before, 'last_good', changed.last_good, 'breaks', changed.breaks,
                 'refused', changed.refused_after, 'session_id', changed.session_id, 'detail', changed.detail
             )
         ) as change,
@@ -85,6 +211,7 @@ fleet as (
         changed.organization,
         changed.connector_id,
         changed.server,
+        changed.class,
         changed.first_seen,
         changed.after,
         cloud_hours.server
@@ -96,31 +223,23 @@ weighed as (
         organization,
         connector_id,
         server,
+        class,
         first_seen,
         after,
         first_value(change) as change,
         bool_and(server_refused) as fleet_refused
     from fleet
-    group by kind, organization, connector_id, server, first_seen, after
+    group by kind, organization, connector_id, server, class, first_seen, after
 )
 
 select
     change['found_at'] as found_at,
     kind,
-    change['class'] as class,
+    class,
     case
         when change['breaks'] and fleet_refused then setting('relaydrift.severity_refused_everywhere')
         when change['breaks'] then setting('relaydrift.severity_refused')
-        when change['class'] = 'reverted' and change['before_refused'] > 0 and change['refused'] = 0
-            then setting('relaydrift.severity_repaired')
-        when change['class'] = 'renewed' then setting('relaydrift.severity_renewed')
-        when change['class'] = 'reissued' then setting('relaydrift.severity_reissued')
-        when change['class'] = 'renamed' then setting('relaydrift.severity_renamed')
-        when change['class'] = 'names_lost' then setting('relaydrift.severity_names_lost')
-        when change['class'] = 'reverted' then setting('relaydrift.severity_reverted')
-        when change['class'] = 'flapping' then setting('relaydrift.severity_flapping')
-        when change['class'] = 'moved' then setting('relaydrift.severity_moved')
-        when change['class'] = 'family_changed' then setting('relaydrift.severity_family_changed')
+        else change['severity']
     end as severity,
     change['breaks'] as breaking,
     organization,

@@ -1,8 +1,9 @@
 -- One value that a connector showed on a server in one hour: `observations` with services and batches summed,
 -- and with the answers that a hub logged for a front end's sessions.
--- `compared` is what decides whether two values are the same: the value itself, for egress addresses
--- the address of IPv4 and the /64 network of IPv6.
--- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations, linked.
+-- `compared` is what decides whether two values are the same: the value itself; for egress addresses
+-- the address of IPv4 and the /64 network of IPv6; for certificates of peers, which take turns, the family of
+-- names as far as any log spelled it out (`certificate_family`).
+-- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations, linked, certificate_facts.
 select
     organization,
     connector_id,
@@ -26,26 +27,30 @@ select
     first_value(first_line order by first_seen, first_session_id, value) as first_line
 from (
     select
-        organization,
-        connector_id,
-        server,
-        kind,
-        case when kind = 'egress' then egress_network(value) else value end as compared,
-        hour,
-        value,
-        first_seen,
-        last_seen,
-        sessions,
-        rows,
-        accepted,
-        refused,
-        first_accepted,
-        last_accepted,
-        first_refused,
-        last_refused,
-        first_session_id,
-        first_source_id,
-        first_line
+        seen.organization,
+        seen.connector_id,
+        seen.server,
+        seen.kind,
+        case seen.kind
+            when 'egress' then egress_network(seen.value)
+            when 'peer' then coalesce(certificate_family(facts.subject, facts.names), seen.value)
+            else seen.value
+        end as compared,
+        seen.hour,
+        seen.value,
+        seen.first_seen,
+        seen.last_seen,
+        seen.sessions,
+        seen.rows,
+        seen.accepted,
+        seen.refused,
+        seen.first_accepted,
+        seen.last_accepted,
+        seen.first_refused,
+        seen.last_refused,
+        seen.first_session_id,
+        seen.first_source_id,
+        seen.first_line
     from (
         select
             organization,
@@ -90,6 +95,7 @@ from (
             first_source_id,
             first_line
         from linked
-    )
+    ) as seen
+    left join certificate_facts as facts on seen.kind = 'peer' and seen.value = facts.thumbprint
 )
 group by organization, connector_id, server, kind, compared, hour

@@ -1,5 +1,6 @@
 -- One span: the time in which a connector on a server showed one value (a certificate, an egress address, a
--- TLS protocol, a peer's certificate) without giving way to another.
+-- TLS protocol, the certificates of a peer's family) without giving way to another. That no certificate was sent
+-- is no value of its own: see `lapses`.
 -- Two observations of a value, neighbours in time, belong to one span unless another value of that kind
 -- was seen between them and they lie more than one hour apart.
 -- Every observation is two points in time. Between two neighbours there is another value exactly if more
@@ -21,7 +22,7 @@ with points as (
         unnest([first_seen, last_seen]) as at,
         unnest([1, 2]) as point
     from observed
-    where kind in ('certificate', 'egress', 'tls', 'peer')
+    where kind in ('certificate', 'egress', 'tls', 'peer') and not (kind = 'certificate' and compared = 'none')
 ),
 
 ranked as (

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use datafusion::arrow::datatypes::{Field, FieldRef, Fields, Schema as Columns};
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::datasource::{MemTable, TableType, ViewTable};
 use datafusion::execution::session_state::SessionState;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::physical_plan::collect;
+use datafusion::prelude::SessionContext;
 use relaydrift_ingest::Table;
 use tokio::sync::OnceCell;
 
@@ -23,15 +25,21 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 17] = [
+    "attribution_hours",
     "certificate_changes",
     "certificate_facts",
     "changes",
+    "clocks",
+    "cloud_hours",
     "connectors",
     "drift",
     "egress_changes",
     "episodes",
+    "lapses",
     "linked",
+    "observed",
+    "proved_relays",
     "spans",
     "uses",
     "verdicts",
@@ -108,9 +116,13 @@ impl Schema {
 /// The rows of a view, as a table in memory.
 async fn answer(state: SessionState, view: &View) -> Result<Arc<dyn TableProvider>> {
     let plan = state.create_logical_plan(view.sql).await?;
-    let schema = plan.schema().inner().clone();
-    let rows = DataFrame::new(state, plan).collect().await?;
-    Ok(Arc::new(MemTable::try_new(schema, vec![rows])?))
+    let plan = state.create_physical_plan(&plan).await?;
+    // Only the planned types are those of the rows, and they may be NULL where the plan says never.
+    let nullable = |field: &FieldRef| Field::clone(field).with_nullable(true);
+    let fields: Fields = plan.schema().fields().iter().map(nullable).collect();
+    let rows = collect(plan, state.task_ctx()).await?;
+    let table = MemTable::try_new(Arc::new(Columns::new(fields)), vec![rows])?;
+    Ok(Arc::new(table))
 }
 
 /// The schema underneath, where `schema` is one of ours.

@@ -22,6 +22,7 @@ macro_rules! list {
 
 list![
     attr_code,
+    certificate_family,
     dn_attribute,
     dn_equal,
     egress_network,
@@ -29,6 +30,7 @@ list![
     endpoint_port,
     ip_in,
     ip_scope,
+    public_authority,
     setting,
     smtp_code,
     smtp_enhanced,

@@ -1,20 +1,89 @@
 //! Runs `sql/tests/*.slt`, each file in a context of its own.
 //!
-//! A file makes its own rows: it creates tables named like ours, which the views then read. With
-//! `SLT_COMPLETE=1` the files are written anew with the results found.
+//! A file makes its own rows: it creates tables named like ours. Questions to views are put to a
+//! context that has them as batches, as after a pass over logs; all else is asked where the tables
+//! were made. `SLT=name` runs the files with that in their path, and with `SLT_COMPLETE=1` the files
+//! are written anew with the results found.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::cast;
+use datafusion::prelude::{SessionContext, ident, lit};
+use relaydrift_ingest::Table;
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, MakeConnection, Runner};
 
-use crate::{Source, register_all, session_context};
+use crate::{Settings, Source, register_all, session_context};
 
-struct Database(SessionContext);
+/// Where tables are made, and, since the last statement, where views are asked.
+struct Database {
+    made: SessionContext,
+    asked: Option<SessionContext>,
+}
+
+impl Database {
+    async fn context(&mut self, sql: &str) -> Result<SessionContext, DataFusionError> {
+        let words = |name: &str| {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            sql.split(|c| !word(c)).any(|other| other == name)
+        };
+        let statement = ["create", "insert", "set"];
+        if statement.iter().any(|verb| sql.starts_with(verb)) {
+            self.asked = None;
+        } else if crate::views().iter().any(|view| words(view.name)) {
+            if self.asked.is_none() {
+                self.asked = Some(with_batches(&self.made).await?);
+            }
+            return Ok(self.asked.clone().unwrap());
+        }
+        Ok(self.made.clone())
+    }
+}
+
+/// A context with the same settings, and the tables named like ours as batches of our schemas: a
+/// column that a file left out is NULL.
+async fn with_batches(made: &SessionContext) -> Result<SessionContext, DataFusionError> {
+    let mut tables = HashMap::new();
+    for table in Table::ALL {
+        if !made.table_exist(table.name())? {
+            continue;
+        }
+        let rows = made.table(table.name()).await?;
+        let schema = table.schema();
+        let columns = schema.fields().iter().map(|field| {
+            let known = rows.schema().has_column_with_unqualified_name(field.name());
+            let value = if known {
+                ident(field.name())
+            } else {
+                lit(ScalarValue::Null)
+            };
+            cast(value, field.data_type().clone()).alias(field.name())
+        });
+        let columns: Vec<_> = columns.collect();
+        let batches = rows.select(columns)?.collect().await?;
+        let batches = batches
+            .into_iter()
+            .map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).unwrap());
+        tables.insert(table, batches.collect());
+    }
+    let asked = session_context(2);
+    let settings = Settings::of(made.state().config_options());
+    let state = asked.state_ref();
+    state
+        .write()
+        .config_mut()
+        .options_mut()
+        .extensions
+        .insert(settings);
+    register_all(&asked, Source::Batches(Arc::new(tables))).await?;
+    Ok(asked)
+}
 
 #[async_trait::async_trait]
 impl AsyncDB for Database {
@@ -22,7 +91,7 @@ impl AsyncDB for Database {
     type ColumnType = DefaultColumnType;
 
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, DataFusionError> {
-        let frame = self.0.sql(sql).await?;
+        let frame = self.context(sql).await?.sql(sql).await?;
         let schema = frame.schema().clone();
         let batches = frame.collect().await?;
         if schema.fields().is_empty() {
@@ -75,9 +144,9 @@ fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, DataFusionError> {
 }
 
 async fn connect() -> Result<Database, DataFusionError> {
-    let ctx = session_context(2);
-    register_all(&ctx, Source::None).await?;
-    Ok(Database(ctx))
+    let made = session_context(2);
+    register_all(&made, Source::None).await?;
+    Ok(Database { made, asked: None })
 }
 
 fn runner() -> Runner<Database, impl MakeConnection<Conn = Database>> {

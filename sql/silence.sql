@@ -1,0 +1,23 @@
+-- One finding about a cloud connector that fell silent on a server that still logged: explained in `silences`,
+-- all else in `drift`.
+-- Grain: key. Reads: drift.
+select
+    found_at,
+    kind,
+    class,
+    severity,
+    breaking,
+    organization,
+    connector_id,
+    role,
+    server,
+    before,
+    after,
+    first_seen,
+    last_good,
+    refused_after,
+    session_id,
+    detail,
+    key
+from drift
+where kind = 'silence'

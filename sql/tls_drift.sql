@@ -1,0 +1,23 @@
+-- One finding about TLS between a cloud connector on a server and Exchange Online: lost, downgraded, intercepted;
+-- its class is explained in `lapses`, all else in `drift`.
+-- Grain: key. Reads: drift.
+select
+    found_at,
+    kind,
+    class,
+    severity,
+    breaking,
+    organization,
+    connector_id,
+    role,
+    server,
+    before,
+    after,
+    first_seen,
+    last_good,
+    refused_after,
+    session_id,
+    detail,
+    key
+from drift
+where kind = 'tls'
