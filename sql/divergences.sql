@@ -3,7 +3,7 @@
 -- servers may differ in both as long as mail is relayed.
 -- A divergence runs from a bad hour of `attribution_hours` to the last one before a good one. In its first
 -- `fleet_grace_hours` at least `fleet_servers` servers must have a result, and more than half of them a good one.
--- It `breaks` where nothing was relayed in it. What a breaking change or lapse on the server itself explains is none.
+-- It `breaks` where more was refused than relayed in it. What a breaking change or lapse on the server itself explains is none.
 -- `before` is the certificate that most of the good servers sent last until the grace was over, `after` the server's
 -- own. Servers are compared in corrected time; times told are the server's own.
 -- Grain: organization, connector_id, server, first_seen.
@@ -239,7 +239,7 @@ select
     coalesce(after, 'none seen') as after,
     divergence['begins'] as first_seen,
     last_good,
-    divergence['accepted'] = 0 as breaks,
+    divergence['refused'] > divergence['accepted'] as breaks,
     divergence['refused'] as refused_after,
     divergence['ends'] as last_refused,
     divergence['session_id'] as session_id,
