@@ -451,3 +451,381 @@ fn a_message_that_is_not_there_says_what_was_searched() {
         assert!(message.contains(part), "{part}\n{message}");
     }
 }
+
+/// A connector with all that a review finds: an unused session, a silence before the end, one while
+/// idle, a slow reply, a failure that repeats, a retry.
+fn trouble(name: &str) -> String {
+    let folder = empty(name);
+    let message = |number: u32| {
+        format!(
+            "*,,sending message with RecordId {number} and InternetMessageId <{number}@EX1.contoso.com>"
+        )
+    };
+    let begin = [
+        "0 0 *,,attempting to connect",
+        "0 1 +,,",
+        "1 2 <,220 mx.fabrikam.com ESMTP,",
+        "1 3 >,EHLO EX1,",
+        "1 4 <,250 mx.fabrikam.com,",
+    ];
+    let later = |second: u32, rows: &[&str]| -> Vec<String> {
+        let shifted = |row: &str| {
+            let (at, rest) = row.split_once(' ').expect("a second");
+            format!("{} {rest}", second + at.parse::<u32>().expect("a second"))
+        };
+        begin.iter().chain(rows).map(|row| shifted(row)).collect()
+    };
+    let (first, second) = (message(1), message(2));
+    let sent = [
+        format!("1 5 {first}"),
+        "1 6 >,MAIL FROM:<a@contoso.com>,".into(),
+        "1 7 <,250 2.1.0 ok,".into(),
+        "1 8 >,RCPT TO:<b@fabrikam.com>,".into(),
+        "21 9 <,450 4.2.0 <b@fabrikam.com> not now,".into(),
+        "22 10 >,QUIT,".into(),
+        "22 11 -,,Local".into(),
+    ];
+    let again = [
+        &sent[..4],
+        &[
+            "2 9 <,250 2.1.5 ok,".to_owned(),
+            "2 10 >,BDAT 700 LAST,".into(),
+            "3 11 <,250 2.6.0 queued,".into(),
+            "93 12 *,,successfully added connection to cache. Current cache size is 1".into(),
+            "93 13 >,QUIT,".into(),
+            "93 14 -,,Local".into(),
+        ],
+    ]
+    .concat();
+    let lost = [
+        format!("1 5 {second}"),
+        "1 6 >,MAIL FROM:<a@contoso.com>,".into(),
+        "1 7 <,250 2.1.0 ok,".into(),
+        "1 8 >,RCPT TO:<c@fabrikam.com>,".into(),
+        "1 9 <,250 2.1.5 ok,".into(),
+        "1 10 >,BDAT 700 LAST,".into(),
+        "301 11 -,,Remote(TimedOut)".into(),
+    ];
+    let rows = |rows: &[String]| -> Vec<String> { rows.to_vec() };
+    let texts = |rows: &[String]| -> Vec<&'static str> {
+        rows.iter().map(|row| &*row.clone().leak()).collect()
+    };
+    let sessions = [
+        ("08DF1F4EEFBDC001", later(0, &texts(&rows(&sent)))),
+        ("08DF1F4EEFBDC002", later(600, &texts(&rows(&sent)))),
+        ("08DF1F4EEFBDC003", later(1200, &texts(&rows(&again)))),
+        ("08DF1F4EEFBDC004", later(1800, &texts(&rows(&lost)))),
+        (
+            "08DF1F4EEFBDC005",
+            later(2400, &["1 5 >,QUIT,", "2 6 <,221 bye,", "2 7 -,,Local"]),
+        ),
+    ];
+    let texts: Vec<(&str, Vec<&str>)> = sessions
+        .iter()
+        .map(|(id, rows)| (*id, rows.iter().map(String::as_str).collect()))
+        .collect();
+    let spoken: Vec<Spoken<'_>> = texts
+        .iter()
+        .map(|(id, rows)| Spoken {
+            id,
+            connector: "To fabrikam",
+            remote: "192.0.2.9:25",
+            rows,
+        })
+        .collect();
+    log(&folder.join("EX1"), HUB, "SEND2026100510-1.LOG", &spoken);
+    folder.to_str().expect("a path in UTF-8").to_owned()
+}
+
+#[test]
+fn a_review_finds_what_a_connector_suffers_from() {
+    let logs = trouble("review");
+    let mut answers = Vec::new();
+    for [option, path] in places(&logs) {
+        let facts = facts(0, &["review", &option, &path]);
+        let counted = |fact: &str, kind: &str| {
+            let found = facts
+                .iter()
+                .find(|one| one["fact"] == fact && one["kind"] == kind);
+            found.unwrap_or_else(|| panic!("{fact} {kind}"))["count"].clone()
+        };
+        assert_eq!(counted("connector", "sessions"), 5);
+        assert_eq!(counted("connector", "cut"), 0);
+        let unused = of(&facts, "unused");
+        assert_eq!(
+            (unused.len(), &unused[0]["session_id"]),
+            (1, &"08DF1F4EEFBDC005".into())
+        );
+        assert_eq!(unused[0]["text"], "last word 221; ended by Local");
+        // BDAT, and five minutes later the end; 90 seconds of nothing to send.
+        let silences = of(&facts, "silence");
+        let told: Vec<(&str, i64)> = silences
+            .iter()
+            .map(|gap| {
+                (
+                    gap["kind"].as_str().unwrap(),
+                    gap["max_ms"].as_i64().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(told, [("no_reply", 300_000), ("idle", 90_000)]);
+        assert_eq!(
+            silences[0]["text"],
+            "between > BDAT 700 LAST and - disconnected: Remote(TimedOut)"
+        );
+        let wait = facts
+            .iter()
+            .find(|one| one["fact"] == "wait" && one["kind"] == "RCPT")
+            .expect("RCPT");
+        assert_eq!(
+            (&wait["count"], &wait["max_ms"]),
+            (&4.into(), &20_000.into())
+        );
+        let failures = of(&facts, "failure");
+        let failure = |text: &str| {
+            failures
+                .iter()
+                .find(|one| one["text"] == text)
+                .unwrap_or_else(|| panic!("{failures:?}"))
+        };
+        let later = failure("450 4.2.0 <...> not now");
+        assert_eq!(
+            (&later["count"], &later["next_hop"]),
+            (&2.into(), &"mx.fabrikam.com".into())
+        );
+        assert_eq!(failure("no reply")["count"], 1);
+        assert_eq!(counted("retries", "taken_at_last"), 1);
+        let good = facts
+            .iter()
+            .find(|one| one["fact"] == "retries" && one["kind"] == "taken_at_last")
+            .expect("retries");
+        // From 10:00:21 to 10:20:03.
+        assert_eq!(good["max_ms"], 1_182_000);
+        assert_eq!(counted("retries", "put_off"), 1);
+        answers.push(facts);
+    }
+    assert!(answers[0] == answers[1], "logs and lake");
+    let shown = run_for(0, &["review", "--logs", &logs]);
+    let shown = text(&shown.stdout);
+    for part in [
+        "Opened and never used: 1 session",
+        "a command that was never answered",
+        "1 taken at last",
+        "2 x 450 4.2.0 <...> not now",
+        "relaydrift show 08DF1F4EEFBDC004 --server EX1 --service Hub --logs",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}
+
+#[test]
+fn a_review_can_be_narrowed() {
+    let logs = trouble("review-narrow");
+    let args = [
+        "review",
+        "--logs",
+        &logs,
+        "--since",
+        "2026-10-05 10:10",
+        "--until",
+        "2026-10-05 10:30",
+    ];
+    let facts = facts(0, &args);
+    let sessions = facts
+        .iter()
+        .find(|one| one["kind"] == "sessions")
+        .expect("sessions");
+    assert_eq!(sessions["count"], 2);
+    for option in ["--connector", "--server"] {
+        let output = run_for(2, &["review", "--logs", &logs, option, "nope"]);
+        assert!(
+            text(&output.stderr).contains("there are: "),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+    let one = self::facts(
+        0,
+        &["review", "--logs", "tests/fleet", "--connector", "интернет"],
+    );
+    assert!(one.iter().all(|fact| fact["connector_id"] == "Интернет"));
+}
+
+/// The problems of a kind, as `doctor` says them.
+fn problems<'a>(facts: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    facts
+        .iter()
+        .filter(|one| one["fact"] == "problem" && one["kind"] == kind)
+        .collect()
+}
+
+fn steps(problem: &Value) -> String {
+    let steps = problem["steps"].as_array().expect("a list");
+    steps
+        .iter()
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn doctor_names_what_would_be_missed_and_the_step_that_mends_it() {
+    let logs = fleet("doctor");
+    let now = ["--as-of", "2026-10-05 10:05"];
+    for [option, path] in places(&logs) {
+        let args: Vec<&str> = match option.as_str() {
+            "--logs" => vec!["doctor", &path],
+            _ => vec!["doctor", "--lake", &path],
+        };
+        let facts = facts(0, &[&args[..], &now].concat());
+        let places = of(&facts, "place");
+        let names: Vec<String> = places
+            .iter()
+            .map(|place| format!("{} {}", place["server"], place["service"]))
+            .collect();
+        assert_eq!(
+            names,
+            ["\"EX1\" \"Hub\"", "\"EX2\" \"FrontEnd\"", "\"EX2\" \"Hub\""]
+        );
+        assert_eq!(
+            (&places[0]["rows"], &places[0]["age_hours"]),
+            (&23.into(), &0.into())
+        );
+        // Everything is fresh and there: no word about age, holes or halves.
+        for kind in [
+            "old",
+            "behind",
+            "future",
+            "hole",
+            "no_front_end",
+            "no_hub",
+            "unreadable",
+            "history",
+        ] {
+            assert!(problems(&facts, kind).is_empty(), "{kind}");
+        }
+        let cut = problems(&facts, "cut");
+        assert!(
+            cut[0]["text"]
+                .as_str()
+                .unwrap()
+                .contains("1 miss 2 rows inside"),
+            "{cut:?}"
+        );
+        assert!(steps(problems(&facts, "verbose")[0]).contains("Set-SendConnector"));
+    }
+
+    // Later: the same logs are old. Without the front end: what it saw is not there.
+    std::fs::remove_dir_all(Path::new(&logs).join("EX2/FrontEnd")).expect("front end logs go");
+    let found = facts(0, &["doctor", &logs, "--as-of", "2026-10-09"]);
+    assert!(
+        problems(&found, "old")[0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("3 d 13 h old")
+    );
+    let missing = problems(&found, "no_front_end");
+    assert_eq!(missing[0]["weight"], "error");
+    assert!(steps(missing[0]).contains("Get-FrontendTransportService"));
+    let dateless = problems(&found, "certificate_without_facts");
+    assert!(steps(dateless[0]).contains(PRINT), "{dateless:?}");
+
+    // The reverse, beside a file that cannot be read to its end, and one of another kind.
+    let logs = fleet("doctor-fronts");
+    for hub in ["EX1", "EX2/Hub"] {
+        std::fs::remove_dir_all(Path::new(&logs).join(hub)).expect("hub logs go");
+    }
+    std::fs::write(Path::new(&logs).join("notes.txt"), "hello").expect("a file");
+    std::fs::write(
+        Path::new(&logs).join("SEND2026100511-1.LOG.gz"),
+        [0x1f, 0x8b, 8, 0, 1, 2, 3],
+    )
+    .expect("a file");
+    let found = facts(2, &["doctor", &logs]);
+    assert_eq!(problems(&found, "no_hub").len(), 1);
+    assert_eq!(problems(&found, "unreadable").len(), 1);
+    assert!(
+        problems(&found, "foreign")
+            .iter()
+            .any(|one| one["text"].as_str().unwrap().contains("notes.txt"))
+    );
+}
+
+#[test]
+fn doctor_tells_holes_small_folders_and_what_a_lake_lacks() {
+    let facts = facts(0, &["doctor", "tests/fleet", "--as-of", "2026-10-03 16:00"]);
+    let holes = problems(&facts, "hole");
+    assert!(
+        holes
+            .iter()
+            .all(|hole| steps(hole).contains("Get-TransportService"))
+    );
+    let unknown = problems(&facts, "unknown_service");
+    assert!(unknown[0]["text"].as_str().unwrap().starts_with("EX03"));
+
+    // A server that writes much in little time: 250 MB are gone soon.
+    let folder = empty("doctor-busy");
+    let row = |second: u32, id: u32| {
+        let time = format!(
+            "2026-10-05T{:02}:{:02}:{:02}.000Z",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        );
+        let text = "x".repeat(20_000);
+        format!(
+            "{time},To cloud,08DF1F4EEFB{id:05X},0,,192.0.2.1:25,*,{text},attempting to connect\r\n"
+        )
+    };
+    let rows: String = (0..1000).map(|at| row(at * 80, at)).collect();
+    let place = folder.join("EX1").join(HUB);
+    std::fs::create_dir_all(&place).expect("a folder");
+    std::fs::write(place.join("SEND20261005-1.LOG"), format!("{HEADER}{rows}")).expect("a log");
+    let logs = folder.to_str().expect("a path in UTF-8");
+    let lake = empty("doctor-busy-lake").join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    run_for(0, &["ingest", logs, "--lake", lake, "--quiet"]);
+    let now = ["--as-of", "2026-10-05 23:00"];
+    let found = self::facts(0, &[&["doctor", logs, "--lake", lake][..], &now].concat());
+    assert!(problems(&found, "not_ingested").is_empty());
+    let history = problems(&found, "history");
+    assert!(
+        history[0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("hold about 11 d"),
+        "{history:?}"
+    );
+    assert!(
+        steps(history[0]).contains("Set-TransportService 'EX1' -SendProtocolLogMaxDirectorySize")
+    );
+    std::fs::write(
+        place.join("SEND20261006-1.LOG"),
+        format!("{HEADER}{}", row(86_390, 2000)),
+    )
+    .expect("a log");
+    let found = self::facts(0, &[&["doctor", logs, "--lake", lake][..], &now].concat());
+    let fresh = problems(&found, "not_ingested");
+    assert!(
+        fresh[0]["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("1 of 2 files"),
+        "{fresh:?}"
+    );
+    assert!(steps(fresh[0]).starts_with("relaydrift ingest "));
+    assert_eq!(problems(&found, "future").len(), 1);
+
+    let output = run_for(2, &["doctor"]);
+    assert!(text(&output.stderr).contains("relaydrift doctor /logs"));
+    let shown = run_for(0, &["doctor", "tests/fleet"]);
+    let shown = text(&shown.stdout);
+    for part in [
+        "GAPS: ",
+        "What is there",
+        "250 MB HOLD",
+        "Set-SendConnector",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+}

@@ -73,6 +73,10 @@ pub enum Command {
     Expect(ExpectArgs),
     /// Print the PowerShell that gathers logs and exports from the servers
     Collect(crate::collect::CollectArgs),
+    /// Say how each connector fares: unused sessions, silences, slow replies, retries, failures
+    Review(ReviewArgs),
+    /// Say whether logs are complete, current, verbose and readable, and what would be missed
+    Doctor(DoctorArgs),
     /// Write a realistic fleet of logs with planted drift, and the truth about it
     #[command(after_help = "\
 Examples:
@@ -556,6 +560,77 @@ pub struct ExpectArgs {
     /// Since when it counts [default: now; the first of a kind: from the beginning]
     #[arg(long, value_name = "TIME")]
     pub valid_from: Option<When>,
+}
+
+/// `relaydrift review`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift review --logs /logs
+  relaydrift review --lake /lake --connector 'Outbound to Office 365' --since 24h
+  relaydrift review --lake /lake --server EX03 --since 7d --until 1d
+  relaydrift review --logs /logs --pause 5m --format json > review.json
+
+Sessions count by the time of their first row. Times are UTC; half of the replies
+came within P50, 95 of 100 within P95 (both up to 1.6 % too long).")]
+pub struct ReviewArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Sessions of this connector (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub connector: Option<String>,
+    /// Sessions of this server (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// Sessions from this time on (2026-10-05, 2026-10-05T10:00:00Z, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// Sessions before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// What "now" is for 7d and 24h [default: time of the latest row in the data]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
+    /// Silence inside a session that is told (500ms, 10s, 5m, 1h)
+    #[arg(long, value_name = "SPAN", default_value = "30s")]
+    pub pause: Span,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift doctor`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift doctor /logs                       # one folder per server in it
+  relaydrift doctor \\\\ex01\\logs$\\Hub \\\\ex01\\logs$\\FrontEnd
+  relaydrift doctor /logs --lake /lake          # and what the lake does not hold
+  relaydrift doctor --lake /lake --format json
+
+Each problem comes with the command or step that mends it. Times are UTC.")]
+pub struct DoctorArgs {
+    /// Send logs: files, folders, globs, .gz too
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// A lake: what it lacks of the logs, or, without logs, how complete it is
+    #[arg(long, value_name = "DIR")]
+    pub lake: Option<String>,
+    /// What "now" is [default: the clock of this machine]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// Server of every file given
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "server_from",
+        help_heading = "Whose logs they are"
+    )]
+    pub server: Option<String>,
 }
 
 #[cfg(test)]

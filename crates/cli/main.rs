@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod completions;
 mod config;
+mod doctor;
 mod drift;
 mod expect;
 mod export;
@@ -21,6 +22,7 @@ mod output;
 mod page;
 mod progress;
 mod report;
+mod review;
 mod settings;
 mod show;
 mod source;
@@ -112,6 +114,8 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Man(args) => man::run(args, global),
             Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
             Command::Show(args) => show::run(args, global).await,
+            Command::Doctor(args) => doctor::run(args, global).await,
+            Command::Review(args) => review::run(args, global).await,
             Command::Trace(args) => trace::run(args, global).await,
             Command::Expect(args) => expect::run(args, global).await,
             Command::Collect(args) => collect::run(&args),

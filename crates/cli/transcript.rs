@@ -13,7 +13,7 @@ mod spoken;
 mod there;
 
 pub use certificates::{Spelled, certificates};
-pub use events::{Entry, Names, of_sessions};
+pub use events::{Entry, Names, of_sessions, read, wanted};
 pub use halves::{Half, located, proxied_for};
 pub use paths::paths;
 pub use recipients::{Answered, Outcome, answered, ranges};

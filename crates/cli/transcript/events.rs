@@ -52,7 +52,7 @@ const COLUMNS: [&str; 17] = [
 ];
 
 /// The rows of `events` that a transcript needs, all of them.
-async fn wanted(ctx: &SessionContext) -> Result<DataFrame> {
+pub async fn wanted(ctx: &SessionContext) -> Result<DataFrame> {
     Ok(ctx.table("events").await?.select_columns(&COLUMNS)?)
 }
 
@@ -74,7 +74,7 @@ pub async fn of_sessions(ctx: &SessionContext, ids: &[String]) -> Result<(Vec<En
 }
 
 /// Hands over the rows of a batch of [`wanted`] one by one.
-fn read(
+pub fn read(
     batch: &RecordBatch,
     names: &mut Names,
     mut each: impl FnMut(Entry) -> Result<()>,
