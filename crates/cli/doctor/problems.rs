@@ -399,7 +399,7 @@ fn silent_connectors(examined: &Examined) -> Vec<Problem> {
                 without.join(", ")
             ),
             false => format!(
-                "'{connector}' has no row on {}, and on most others: it is no source server of it, or sent nothing",
+                "'{connector}' has rows on most servers and none on {}: no source server of it, or nothing to send",
                 without.join(", ")
             ),
         };

@@ -203,7 +203,11 @@ fn slow(page: &mut Page, connector: &Connector, again: Option<&str>) {
             millis(durations.percentile(50)),
             millis(durations.percentile(95)),
             millis(durations.max),
-            at(&waits.longest),
+            format!(
+                "{} UTC  {}",
+                Time(waits.longest.time).second(),
+                visible(&place_name(&waits.longest.server, &waits.longest.service))
+            ),
         ]);
     }
     page.columns(4, &rows);
@@ -298,5 +302,5 @@ fn failures(page: &mut Page, connector: &Connector, again: Option<&str>) {
         span(page, group);
         command(page, 6, &group.last, again);
     }
-    more(page, groups.len(), "other reply");
+    more(page, groups.len(), "other answer");
 }

@@ -82,7 +82,7 @@ pub fn again(place: &PlaceArgs, naming: &NamingArgs) -> Option<String> {
 
 /// A word of a command line, quoted where a shell would do something with it.
 pub fn word(value: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./\\:".contains(c);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./\\:@".contains(c);
     match !value.is_empty() && value.chars().all(plain) {
         true => Some(value.to_owned()),
         false => quoted(value),

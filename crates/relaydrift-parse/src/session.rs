@@ -605,6 +605,34 @@ mod tests {
     }
 
     #[test]
+    fn credentials_belong_to_their_command_or_answer_a_challenge() {
+        let mail = [
+            ">,MAIL FROM:<a@example.com>,",
+            "<,250 2.1.0 Sender OK,",
+            ">,RCPT TO:<b@example.org>,",
+            "<,550 5.7.64 TenantAttribution; Relay Access Denied,",
+        ];
+        let at_once = [
+            ">,X-EXPS EXCHANGEAUTH SHA256 ,",
+            ">,<Binary Data>,",
+            "<,235 <authentication information>,",
+        ];
+        let challenged = [
+            ">,AUTH LOGIN,",
+            "<,334 <authentication information>,",
+            ">,<Binary Data>,",
+            "<,334 <authentication information>,",
+            ">,<Binary Data>,",
+            "<,235 2.7.0 Authentication successful,",
+        ];
+        for rows in [&at_once[..], &challenged] {
+            let session = after_ehlo(&[rows, &mail].concat());
+            assert_eq!(fates(&session), [Fate::Refused], "{rows:?}");
+            assert_eq!(session.mail.waiting(), 0);
+        }
+    }
+
+    #[test]
     fn later_503_replies_refuse_nobody() {
         let session = after_ehlo(&[
             ">,MAIL FROM:<a@example.com>,",

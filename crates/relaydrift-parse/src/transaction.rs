@@ -142,6 +142,8 @@ impl<'a> Mail<'a> {
         let pending = match (command, current) {
             (Command::Ehlo(_), _) => Pending::Ehlo,
             (Command::StartTls, _) => Pending::StartTls,
+            // Sent along with their AUTH or X-EXPS: one command in two rows, and one reply.
+            (Command::Credentials, _) if self.pending.back() == Some(&Pending::Auth) => return,
             (Command::Auth | Command::Credentials, _) => Pending::Auth,
             (Command::Mail { address, size }, _) => {
                 self.begin(address, size, segment, at, time);
