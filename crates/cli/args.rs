@@ -567,7 +567,7 @@ pub struct ExpectArgs {
 #[command(after_help = "\
 Examples:
   relaydrift review --logs /logs
-  relaydrift review --lake /lake --connector 'Outbound to Office 365' --since 24h
+  relaydrift review --lake /lake --connector 'Outbound to Office 365'
   relaydrift review --lake /lake --server EX03 --since 7d --until 1d
   relaydrift review --logs /logs --pause 5m --format json > review.json
 

@@ -32,7 +32,7 @@ pub fn write(page: &mut Page, report: &Report) {
             .last_row
             .map_or("-".to_owned(), |last| lasting(report.now.0 - last.0));
         let kept = place.kept_hours();
-        let kept = kept.map_or("-".to_owned(), |hours| days(hours));
+        let kept = kept.map_or("-".to_owned(), days);
         rows.push(vec![
             visible(&place.server).into_owned(),
             visible(&place.service).into_owned(),
