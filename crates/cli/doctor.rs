@@ -50,7 +50,11 @@ pub async fn run(args: DoctorArgs, global: &Global) -> Result<Exit> {
     let examined = match (&lake, args.paths.is_empty()) {
         (Some(lake), true) => Examined::of(&lake.ctx).await?,
         _ => {
-            let logs = source::open_logs(&args.paths, naming.clone(), Need::Full, global).await?;
+            let paths = PlaceArgs {
+                lake: None,
+                logs: args.paths.clone(),
+            };
+            let logs = source::open(&paths, naming.clone(), Need::Full, global).await?;
             logs.read(global.quiet).await?;
             skipped = logs.skipped();
             let pending = logs.summary().map_or(0, |summary| summary.pending_bytes);
