@@ -821,7 +821,7 @@ fn doctor_tells_holes_small_folders_and_what_a_lake_lacks() {
     let shown = run_for(0, &["doctor", "tests/fleet"]);
     let shown = text(&shown.stdout);
     for part in [
-        "GAPS: ",
+        "COMPLETE: ",
         "What is there",
         "250 MB HOLD",
         "Set-SendConnector",
