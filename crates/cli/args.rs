@@ -304,6 +304,7 @@ Examples:
   relaydrift drift --logs /logs --breaking
   relaydrift drift --lake /lake --connector 'Outbound to Office 365'
   relaydrift drift --lake /lake --server EX03 --since 24h
+  relaydrift drift --lake /lake --chart
   relaydrift drift --lake /lake --since 30d --until 7d --output month.csv
   relaydrift drift --lake /lake --since 7d --format markdown
 
@@ -334,6 +335,12 @@ pub struct DriftArgs {
     /// See [`ExpectedArgs`].
     #[command(flatten)]
     pub expected: ExpectedArgs,
+    /// Draw what each server presented over time, with numbered findings, instead of listing rows
+    #[arg(long)]
+    pub chart: bool,
+    /// Draw with nothing but ASCII
+    #[arg(long, requires = "chart")]
+    pub ascii: bool,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -345,10 +352,14 @@ pub struct DriftArgs {
 Examples:
   relaydrift report --lake /lake -o report.html
   relaydrift report --logs /logs -o report.html --since 7d
-  relaydrift report --lake /lake -o - > report.html
+  relaydrift report --lake /lake > report.html
+  relaydrift report --lake /lake --png lanes.png
+  relaydrift report --lake /lake --email report.eml \\
+    --from relay@contoso.com --mail-to board@contoso.com
 
 The page is one file: no script, no image, no other reference. It opens in any browser,
-prints, and can be attached to a ticket or a mail. Times are UTC.")]
+prints, and can be attached to a ticket or a mail. The message is a file that any mail
+system sends; choose a way out that is not the connector in trouble. Times are UTC.")]
 pub struct ReportArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
@@ -362,6 +373,18 @@ pub struct ReportArgs {
     /// What "now" is [default: time of the latest row in the data]
     #[arg(long, value_name = "now|TIME")]
     pub as_of: Option<When>,
+    /// Draw verdict and lanes into a picture as well
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
+    /// Write a message with the picture in it and the page attached (RFC 5322)
+    #[arg(long, value_name = "FILE", requires = "from", requires = "mail_to")]
+    pub email: Option<PathBuf>,
+    /// Whom the message is from
+    #[arg(long, value_name = "ADDRESS", requires = "email")]
+    pub from: Option<String>,
+    /// Whom it goes to; may be repeated
+    #[arg(long, value_name = "ADDRESS", requires = "email")]
+    pub mail_to: Vec<String>,
     /// What stands above the page
     #[arg(
         long,

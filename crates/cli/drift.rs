@@ -1,5 +1,7 @@
 //! `relaydrift drift`: the findings, chosen by time, connector, server and effect.
 
+use std::io::Write;
+
 use anyhow::{Context, Result, bail};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -8,9 +10,11 @@ use datafusion::common::ScalarValue;
 use datafusion::functions::expr_fn::lower;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
 use relaydrift_datafusion::Need;
+use relaydrift_export::report::{Style, Text, chart};
 
 use crate::args::{DriftArgs, Global};
-use crate::{Exit, source, when};
+use crate::source::Opened;
+use crate::{Exit, report, source, when};
 
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
@@ -20,7 +24,13 @@ pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
     opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;
-    let count = global.output.stream(found.execute_stream().await?).await?;
+    let count = match args.chart {
+        true => {
+            draw(&opened, &args, global).await?;
+            found.count().await?
+        }
+        false => global.output.stream(found.execute_stream().await?).await?,
+    };
     if !global.quiet {
         let all = opened.ctx.table("drift").await?.count().await?;
         let of_all = if all == count {
@@ -36,6 +46,39 @@ pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
         (false, 0) => Exit::Clean,
         (false, _) => Exit::Breaking,
     })
+}
+
+/// Writes lanes instead of rows, of the same connectors, servers and findings.
+async fn draw(opened: &Opened, args: &DriftArgs, global: &Global) -> Result<()> {
+    let asked = report::Asked {
+        since: args.since,
+        until: args.until,
+        as_of: args.as_of,
+        title: "",
+    };
+    let mut told = report::tell(opened, &asked).await?;
+    let same = |name: &Text, wanted: &Option<String>| {
+        let wanted = wanted.as_deref().map(Text::from);
+        wanted.is_none_or(|wanted| wanted.to_lowercase() == name.to_lowercase())
+    };
+    told.connectors
+        .retain(|one| same(&one.name, &args.connector));
+    for connector in &mut told.connectors {
+        connector
+            .lanes
+            .retain(|lane| same(&lane.server, &args.server));
+        connector
+            .changes
+            .retain(|one| same(&one.server, &args.server) && (one.breaking || !args.breaking));
+    }
+    let style = Style {
+        width: global.output.width().unwrap_or(110).clamp(40, 240),
+        ascii: args.ascii,
+        colour: global.output.colour(),
+    };
+    let mut out = global.output.open()?;
+    out.write_all(chart(&told, style).as_bytes())?;
+    out.finish()
 }
 
 /// The rows of `drift` that the options leave; values travel as literals, never as text of SQL.

@@ -12,34 +12,51 @@ use relaydrift_export::report::{self, model};
 
 use crate::args::{Global, ReportArgs};
 use crate::ask::Time;
+use crate::output::Out;
 use crate::source::Opened;
+use crate::when::When;
 use crate::{Exit, check, output, source, when};
 use fill::Window;
 
 /// Reads, asks, draws, writes.
 pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
-    if global.output.terminal() {
+    // A picture or message alone is enough; a page goes to stdout only where it was asked for alone.
+    let pictures = args.png.is_some() || args.email.is_some();
+    let page = global.output.unused().is_some() || !pictures;
+    if page && global.output.terminal() {
         bail!("a page is not for reading on a terminal\n  into a file: --output report.html");
     }
     let started = Instant::now();
     let naming = source::naming(&args.naming, None)?;
     let opened = source::open(&args.place, naming, Need::Drift, global).await?;
     opened.read(global.quiet).await?;
-    let report = tell(&opened, &args).await?;
-    let asked = started.elapsed();
-    let drawing = Instant::now();
-    let page = report::html(&report).context("the page cannot be written")?;
-    let drawn = drawing.elapsed();
-    let mut out = global.output.open()?;
-    out.write_all(page.as_bytes())?;
-    out.finish()?;
+    let asked = Asked {
+        since: args.since,
+        until: args.until,
+        as_of: args.as_of,
+        title: &args.title,
+    };
+    let report = tell(&opened, &asked).await?;
     if !global.quiet {
-        eprintln!(
-            "{} bytes; read and asked in {:.1} s, drawn in {:.2} s",
-            output::thousands(page.len() as i64),
-            asked.as_secs_f64(),
-            drawn.as_secs_f64()
-        );
+        eprintln!("read and asked in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    if page {
+        let drawn = draw("page", global, || {
+            report::html(&report).map(String::into_bytes)
+        })?;
+        write(global.output.open()?, &drawn)?;
+    }
+    if let Some(file) = &args.png {
+        let drawn = draw("picture", global, || report::png(&report))?;
+        write(Out::file(file)?, &drawn)?;
+    }
+    if let (Some(file), Some(from)) = (&args.email, args.from) {
+        let envelope = report::Envelope {
+            from,
+            to: args.mail_to,
+        };
+        let drawn = draw("message", global, || report::mail(&report, &envelope))?;
+        write(Out::file(file)?, &drawn)?;
     }
     Ok(match opened.warn() {
         true => Exit::Unreadable,
@@ -47,8 +64,42 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     })
 }
 
+/// Draws, and says how long that took.
+fn draw(
+    what: &str,
+    global: &Global,
+    drawing: impl FnOnce() -> Result<Vec<u8>, relaydrift_export::Error>,
+) -> Result<Vec<u8>> {
+    let started = Instant::now();
+    let drawn = drawing().with_context(|| format!("no {what}"))?;
+    if !global.quiet {
+        let bytes = output::thousands(drawn.len() as i64);
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!("{what} of {bytes} bytes drawn in {seconds:.2} s");
+    }
+    Ok(drawn)
+}
+
+fn write(mut out: Out, bytes: &[u8]) -> Result<()> {
+    out.write_all(bytes)?;
+    out.finish()
+}
+
+/// Which report is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Where the pictures begin; findings before it are history.
+    pub since: Option<When>,
+    /// Where they end.
+    pub until: Option<When>,
+    /// What "now" is.
+    pub as_of: Option<When>,
+    /// What stands above it.
+    pub title: &'a str,
+}
+
 /// The records of the report.
-async fn tell(opened: &Opened, args: &ReportArgs) -> Result<model::Report> {
+pub async fn tell(opened: &Opened, args: &Asked<'_>) -> Result<model::Report> {
     let extent = check::extent(&opened.ctx).await?;
     let last = extent.last_row.map_or_else(when::clock, |time| time.0);
     let now = args.as_of.map_or(last, |as_of| as_of.micros(when::clock()));
@@ -63,5 +114,5 @@ async fn tell(opened: &Opened, args: &ReportArgs) -> Result<model::Report> {
         "--since is not before --until: there is nothing between them to show"
     );
     let found = check::report(opened, extent, since.map(Time)).await?;
-    fill::fill(&opened.ctx, &found, window, &args.title).await
+    fill::fill(&opened.ctx, &found, window, args.title).await
 }

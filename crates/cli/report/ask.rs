@@ -12,6 +12,7 @@ crate::ask::questions! {
     COVERED "covered",
     UNLOGGED "unlogged",
     CERTIFICATES "certificates",
+    EXPIRY "expiry",
 }
 
 /// A value on one server.
@@ -76,4 +77,12 @@ pub struct Facts {
     pub not_before: Option<Time>,
     pub not_after: Option<Time>,
     pub names: Option<Vec<String>>,
+}
+
+/// A certificate that a server sends now.
+#[derive(Debug, Deserialize)]
+pub struct Sent {
+    pub thumbprint: String,
+    pub server: String,
+    pub band: Option<String>,
 }

@@ -7,11 +7,11 @@ use anyhow::Result;
 use datafusion::prelude::SessionContext;
 use relaydrift_export::report::Text;
 use relaydrift_export::report::model::{
-    Answer, Certificate, Change, Connector, Coverage, Gap, Lane, Logged, Other, Refused, Report,
-    Run, Span, Step, Tone, Verdict,
+    Answer, Band, Certificate, Change, Connector, Coverage, Gap, Lane, Logged, Other, Refused,
+    Report, Run, Span, Step, Tone, Verdict,
 };
 
-use super::ask::{self, Covered, Facts, Hour, Seen, Shown, Unlogged};
+use super::ask::{self, Covered, Facts, Hour, Seen, Sent, Shown, Unlogged};
 use crate::check::report as found;
 use crate::check::{changed, text};
 use crate::output::{count, thousands};
@@ -31,6 +31,7 @@ struct Asked {
     unlogged: HashMap<(String, String), Vec<Unlogged>>,
     covered: Vec<Covered>,
     facts: Vec<Facts>,
+    sent: HashMap<String, Vec<Sent>>,
 }
 
 /// The time that the report shows.
@@ -77,6 +78,11 @@ pub async fn fill(
         ),
         covered: ask::COVERED.ask(ctx).await?,
         facts: ask::CERTIFICATES.ask(ctx).await?,
+        sent: by(
+            ask::EXPIRY.ask(ctx).await?,
+            |one: &Sent| one.thumbprint.clone(),
+            |one| one.server.clone(),
+        ),
     };
     let several = found.extent.organizations > 1;
     Ok(Report {
@@ -93,7 +99,7 @@ pub async fn fill(
         certificates: asked
             .facts
             .iter()
-            .map(|one| certificate(one, found))
+            .map(|one| certificate(one, &asked))
             .collect(),
         others: found.other_connectors.iter().map(other).collect(),
         coverage: coverage(&asked.covered),
@@ -301,15 +307,19 @@ fn step(step: &found::Step) -> Step {
     }
 }
 
-fn certificate(facts: &Facts, found: &found::Report) -> Certificate {
+fn certificate(facts: &Facts, asked: &Asked) -> Certificate {
     let text = |value: &Option<String>| Text::from(value.as_deref().unwrap_or_default());
-    let presented = found.connectors.iter().flat_map(|cloud| &cloud.presented);
-    let mut servers: Vec<Text> = presented
-        .filter(|one| one.kind == "certificate" && one.value == facts.thumbprint)
-        .map(|one| one.server.as_str().into())
-        .collect();
-    servers.sort_unstable();
+    let sent = asked.sent.get(&facts.thumbprint).map(Vec::as_slice);
+    let sent = sent.unwrap_or_default();
+    let mut servers: Vec<Text> = sent.iter().map(|one| one.server.as_str().into()).collect();
     servers.dedup();
+    let bands = sent.iter().map(|one| match one.band.as_deref() {
+        Some("expired") => Band::Expired,
+        Some("last") => Band::Last,
+        Some("second") => Band::Second,
+        Some("first") => Band::First,
+        _ => Band::Far,
+    });
     let names = facts.names.iter().flatten();
     Certificate {
         thumbprint: facts.thumbprint.as_str().into(),
@@ -320,6 +330,7 @@ fn certificate(facts: &Facts, found: &found::Report) -> Certificate {
         not_after: facts.not_after.map(|time| time.0),
         names: names.map(|name| name.as_str().into()).collect(),
         servers,
+        band: bands.max().unwrap_or_default(),
     }
 }
 

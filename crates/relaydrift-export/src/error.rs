@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a receiver.
+//! What can go wrong on the way to a receiver or to paper.
 
 use std::io;
 use std::time::Duration;
@@ -74,6 +74,18 @@ pub enum Error {
     /// Whoever keeps the position could not keep it.
     #[error("the position cannot be kept: {0}")]
     Position(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// No font is there to draw text with.
+    #[error(
+        "no font was found on this machine: a picture needs one for its text\n  \
+         Debian: apt-get install fonts-dejavu-core; the page (--output report.html) needs none"
+    )]
+    NoFont,
+    /// A page or picture could not be drawn.
+    #[error("it cannot be drawn: {0}")]
+    Drawing(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An address that no message can have.
+    #[error("{0}: not a mail address; write admin@contoso.com or 'Relay <relay@contoso.com>'")]
+    Address(String),
     /// The thread that sends ended early.
     #[error("the thread that sends has ended")]
     Ended,

@@ -27,6 +27,29 @@ impl Finding<'_> {
         self.changes.iter().map(|change| change.refused).sum()
     }
 
+    /// When the last of its changes happened.
+    pub fn last(&self) -> Time {
+        let times = self.changes.iter().map(|change| change.at);
+        times.max().unwrap_or(self.first().at)
+    }
+
+    /// `EX01, EX02 and 3 more`
+    pub fn servers(&self, limit: usize) -> String {
+        named(self.changes.iter().map(|change| &change.server), limit)
+    }
+
+    /// What it did to mail, in words.
+    pub fn effect(&self) -> String {
+        let first = self.first();
+        match (self.changes.len(), self.refused()) {
+            (1, _) if first.effect.is_empty() => "none seen".into(),
+            (1, _) => first.effect.to_string(),
+            (_, 0) => "nothing refused".into(),
+            (_, refused) if first.breaking => recipients(refused),
+            (_, refused) => format!("{} afterwards", recipients(refused)),
+        }
+    }
+
     /// How bad it is.
     pub fn tone(&self) -> Tone {
         tone(self.first())
@@ -46,6 +69,37 @@ impl Finding<'_> {
             (false, _) => change.severity.to_string(),
         }
     }
+}
+
+/// `EX01, EX02 and 3 more`
+pub fn named<'a>(names: impl Iterator<Item = &'a Text>, limit: usize) -> String {
+    let mut names: Vec<&Text> = names.filter(|name| !name.is_empty()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown: Vec<String> = names.iter().take(limit).map(|n| n.shortened(40)).collect();
+    match names.len().saturating_sub(limit) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// `1 recipient refused`
+pub fn recipients(count: i64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} recipient{plural} refused", thousands(count))
+}
+
+/// `1,234,567`
+pub fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// How bad a change is.

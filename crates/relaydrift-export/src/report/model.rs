@@ -211,6 +211,24 @@ pub struct Certificate {
     pub names: Vec<Text>,
     /// Servers that send it now.
     pub servers: Vec<Text>,
+    /// How near its end is.
+    pub band: Band,
+}
+
+/// How near the end of a certificate is; how many days that means is set elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Band {
+    /// Far off, or not known.
+    #[default]
+    Far,
+    /// Time to plan.
+    First,
+    /// Time to act.
+    Second,
+    /// Days.
+    Last,
+    /// Sent after its end.
+    Expired,
 }
 
 /// A connector that is not judged.

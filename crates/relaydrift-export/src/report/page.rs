@@ -5,15 +5,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Text;
-use super::finding::{Finding, tone};
-use super::model::{Certificate, Change, Connector, Report, Tone};
-use super::picture::{self, Canvas, Drawing, Histogram, Logs, TALLEST, class, thousands};
+use super::finding::{Finding, named, thousands, tone};
+use super::fold::{UNFOLDED, fold};
+use super::model::{Band, Certificate, Change, Connector, Lane, Report, Tone};
+use super::picture::{self, Canvas, Drawing, Histogram, Logs, TALLEST, class};
 use super::time::{DAY, Tick, Time, day, minute, range, second};
+use crate::Error;
 
-/// Lanes that are shown without folding.
-const UNFOLDED: usize = 12;
-/// Lanes with something to see that are shown without folding.
-const EVENTFUL: usize = 24;
 /// Servers that are named in a sentence.
 const NAMED: usize = 6;
 /// Certificates that stand below a picture; more have their table only.
@@ -23,8 +21,11 @@ const LEGEND: usize = 16;
 ///
 /// # Errors
 /// None, in practice: writing into memory fails only where there is none left.
-pub fn html(report: &Report) -> Result<String, askama::Error> {
-    let css = include_str!("../../templates/report.css");
+pub fn html(report: &Report) -> Result<String, Error> {
+    let css = concat!(
+        include_str!("../../templates/picture.css"),
+        include_str!("../../templates/report.css")
+    );
     let digest = ring::digest::digest(&ring::digest::SHA256, css.as_bytes());
     let canvas = Canvas::new(report);
     let sections = report.connectors.iter().zip(&canvas.findings);
@@ -59,6 +60,7 @@ pub fn html(report: &Report) -> Result<String, askama::Error> {
         ticks: canvas.ticks(),
     }
     .render()
+    .map_err(|error| Error::Drawing(Box::new(error)))
 }
 
 #[derive(Template)]
@@ -137,7 +139,10 @@ fn figures(report: &Report, canvas: &Canvas<'_>) -> Vec<Figure> {
         },
     ];
     let sent = report.certificates.iter().filter(|c| !c.servers.is_empty());
-    if let Some(end) = sent.filter_map(|certificate| certificate.not_after).min() {
+    let next = sent
+        .filter(|c| c.not_after.is_some())
+        .min_by_key(|c| c.not_after);
+    if let Some((next, end)) = next.and_then(|next| Some((next, next.not_after?))) {
         let days = (end - report.to).div_euclid(DAY);
         figures.push(Figure {
             number: if days < 0 {
@@ -146,11 +151,7 @@ fn figures(report: &Report, canvas: &Canvas<'_>) -> Vec<Figure> {
                 format!("{} days", thousands(days))
             },
             noun: "to the next expiry",
-            tone: match days {
-                ..7 => "bad",
-                7..30 => "warn",
-                _ => "good",
-            },
+            tone: class(band(next, report.to).0),
         });
     }
     figures
@@ -161,7 +162,7 @@ struct Section<'a> {
     id: usize,
     connector: &'a Connector,
     shown: Vec<Drawing>,
-    groups: Vec<Group>,
+    groups: Vec<Folded>,
     histogram: Histogram,
     tallest: usize,
     ticks: Vec<(String, Tick)>,
@@ -171,7 +172,7 @@ struct Section<'a> {
 }
 
 /// Lanes that are folded away.
-struct Group {
+struct Folded {
     summary: String,
     lanes: Vec<Drawing>,
 }
@@ -183,38 +184,20 @@ impl<'a> Section<'a> {
         findings: &[Finding<'a>],
         at: usize,
     ) -> Section<'a> {
-        let lanes: Vec<(Drawing, bool)> = connector
-            .lanes
-            .iter()
-            .map(|lane| {
-                let here = findings.iter().filter(|finding| {
-                    finding.tone() > Tone::Good
-                        && finding.changes.iter().any(|c| c.server == lane.server)
-                });
-                let eventful = !lane.refused.is_empty() || here.count() > 0;
-                (picture::lane(canvas, lane, findings), eventful)
-            })
-            .collect();
-        let (shown, groups) = fold(lanes);
-        let mut used: Vec<&Text> = connector
-            .lanes
-            .iter()
-            .flat_map(|lane| &lane.certificates)
-            .map(|span| &span.value)
-            .collect();
-        used.sort_unstable();
-        used.dedup();
-        let order = canvas.letters.order().iter();
-        let legend: Vec<Chip> = order
-            .filter(|thumbprint| used.binary_search(thumbprint).is_ok())
-            .map(|thumbprint| chip(canvas, thumbprint))
-            .collect();
+        let draw = |lane: &&Lane| picture::lane(canvas, lane, findings);
+        let (shown, groups) = fold(canvas, connector, findings);
+        let groups = groups.into_iter().map(|group| Folded {
+            lanes: group.lanes.iter().map(draw).collect(),
+            summary: group.summary,
+        });
+        let used = canvas.used(connector).into_iter();
+        let legend: Vec<Chip> = used.map(|thumbprint| chip(canvas, thumbprint)).collect();
         let many = legend.len() > LEGEND;
         Section {
             id: at + 1,
             connector,
-            shown,
-            groups,
+            shown: shown.iter().map(draw).collect(),
+            groups: groups.collect(),
             histogram: picture::histogram(canvas, &connector.lanes),
             tallest: TALLEST,
             ticks: canvas.ticks(),
@@ -223,58 +206,6 @@ impl<'a> Section<'a> {
             legend: if many { Vec::new() } else { legend },
         }
     }
-}
-
-/// Few lanes are shown all. Of many, those where something happened are; the others are folded,
-/// lanes that tell the same together.
-fn fold(lanes: Vec<(Drawing, bool)>) -> (Vec<Drawing>, Vec<Group>) {
-    if lanes.len() <= UNFOLDED {
-        return (lanes.into_iter().map(|(lane, _)| lane).collect(), vec![]);
-    }
-    let (eventful, quiet): (Vec<_>, Vec<_>) = lanes.into_iter().partition(|(_, event)| *event);
-    let mut shown: Vec<Drawing> = eventful.into_iter().map(|(lane, _)| lane).collect();
-    let mut groups = Vec::new();
-    if shown.len() > EVENTFUL {
-        let rest = shown.split_off(EVENTFUL);
-        groups.push(Group {
-            summary: format!("{} more servers with findings", rest.len()),
-            lanes: rest,
-        });
-    }
-    let mut stories: Vec<(String, Vec<Drawing>)> = Vec::new();
-    for (lane, _) in quiet {
-        match stories.iter_mut().find(|(story, _)| *story == lane.story) {
-            Some((_, lanes)) => lanes.push(lane),
-            None => stories.push((lane.story.clone(), vec![lane])),
-        }
-    }
-    // Servers with a certificate of their own each would be groups of one.
-    let (alone, alike): (Vec<_>, Vec<_>) =
-        stories.into_iter().partition(|(_, lanes)| lanes.len() == 1);
-    for (story, lanes) in alike {
-        let story = match story.as_str() {
-            "" => "no certificate seen".into(),
-            story => format!("certificate {story}"),
-        };
-        groups.push(group(&story, lanes));
-    }
-    let alone: Vec<Drawing> = alone.into_iter().flat_map(|(_, lanes)| lanes).collect();
-    if !alone.is_empty() {
-        groups.push(group("each a certificate of its own", alone));
-    }
-    (shown, groups)
-}
-
-fn group(what: &str, lanes: Vec<Drawing>) -> Group {
-    let first = lanes
-        .first()
-        .map_or(String::new(), |l| l.server.to_string());
-    let last = lanes.last().map_or(String::new(), |l| l.server.to_string());
-    let summary = match lanes.len() {
-        1 => format!("{first}: {what}, nothing refused"),
-        count => format!("{count} servers, {first} to {last}: {what}, nothing refused"),
-    };
-    Group { summary, lanes }
 }
 
 /// A certificate as its letter on its colour.
@@ -347,7 +278,6 @@ fn value(canvas: &Canvas<'_>, change: &Change, value: &Text) -> Option<Value> {
 fn row<'a>(canvas: &Canvas<'_>, finding: &Finding<'a>) -> Row<'a> {
     let changes = &finding.changes;
     let first = changes[0];
-    let last = changes.iter().map(|change| change.at).max();
     let same = |of: fn(&Change) -> &Text| changes.iter().all(|change| of(change) == of(first));
     let part = |change: &&'a Change| Part {
         change,
@@ -358,19 +288,13 @@ fn row<'a>(canvas: &Canvas<'_>, finding: &Finding<'a>) -> Row<'a> {
     let mut servers: Vec<&Text> = changes.iter().map(|change| &change.server).collect();
     servers.sort_unstable();
     servers.dedup();
-    let effect = match (changes.len(), finding.refused()) {
-        (1, _) => first.effect.to_string(),
-        (_, 0) => "nothing refused".into(),
-        (_, refused) if first.breaking => picture::recipients(refused),
-        (_, refused) => format!("{} afterwards", picture::recipients(refused)),
-    };
     Row {
         number: finding.number,
         tone: class(tone(first)),
         severity: finding.severity(),
         title: finding.title(),
-        when: range(first.at, last.unwrap_or(first.at)),
-        servers: named(servers.iter().copied()),
+        when: range(first.at, finding.last()),
+        servers: finding.servers(NAMED),
         before: value(canvas, first, &first.before).filter(|_| same(|c| &c.before)),
         after: value(canvas, first, &first.after).filter(|_| same(|c| &c.after)),
         detail: match same(|c| &c.detail) {
@@ -381,24 +305,12 @@ fn row<'a>(canvas: &Canvas<'_>, finding: &Finding<'a>) -> Row<'a> {
             count if count == changes.len() => format!("{count} servers"),
             count => format!("{} times on {count} servers", changes.len()),
         },
-        effect,
+        effect: finding.effect(),
         first,
         all: match changes.len() {
             1 => Vec::new(),
             _ => changes.iter().map(part).collect(),
         },
-    }
-}
-
-/// `EX01, EX02 and 3 more`
-fn named<'a>(names: impl Iterator<Item = &'a Text>) -> String {
-    let mut names: Vec<&Text> = names.filter(|name| !name.is_empty()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let shown: Vec<String> = names.iter().take(NAMED).map(|n| n.shortened(40)).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -438,8 +350,8 @@ fn certificates<'a>(report: &'a Report, canvas: &Canvas<'_>) -> Vec<Sent<'a>> {
         Sent {
             chip: chip(canvas, &facts.thumbprint),
             facts,
-            names: named(facts.names.iter()),
-            servers: named(facts.servers.iter()),
+            names: named(facts.names.iter(), NAMED),
+            servers: named(facts.servers.iter(), NAMED),
             valid: match (facts.not_before, facts.not_after) {
                 (Some(from), Some(to)) => format!("{} to {}", day(from), day(to)),
                 (None, Some(to)) => format!("until {}", day(to)),
@@ -457,21 +369,23 @@ fn certificates<'a>(report: &'a Report, canvas: &Canvas<'_>) -> Vec<Sent<'a>> {
     known.into_iter().map(row).collect()
 }
 
-/// How near the end of a certificate is: 60, 30 and 7 days, or a third, a sixth of its life and
-/// three days where that is shorter.
-fn band(facts: &Certificate, now: i64) -> (Tone, String) {
+/// How near the end of a certificate is, in words.
+fn band(facts: &Certificate, now: Time) -> (Tone, String) {
     let Some(end) = facts.not_after else {
         return (Tone::Good, "end not logged".into());
     };
-    let life = facts.not_before.map_or(365 * DAY, |from| end - from);
-    let left = end - now;
-    let days = left.div_euclid(DAY);
-    let last = if life < 50 * DAY { 3 * DAY } else { 7 * DAY };
-    match left {
-        _ if left <= 0 => (Tone::Bad, "expired".into()),
-        _ if left <= last => (Tone::Bad, format!("{days} days left: now")),
-        _ if left <= (30 * DAY).min(life / 6) => (Tone::Warn, format!("{days} days left: soon")),
-        _ if left <= (60 * DAY).min(life / 3) => (Tone::Warn, format!("{days} days left: plan it")),
-        _ => (Tone::Good, format!("{} days left", thousands(days))),
+    let days = (end - now).div_euclid(DAY);
+    let left = match days {
+        ..0 => "expired".into(),
+        0 => "its last day".into(),
+        1 => "1 day left".into(),
+        days => format!("{} days left", thousands(days)),
+    };
+    match facts.band {
+        Band::Far if days >= 0 => (Tone::Good, left),
+        Band::First => (Tone::Warn, format!("{left}: plan it")),
+        Band::Second => (Tone::Warn, format!("{left}: soon")),
+        Band::Last => (Tone::Bad, format!("{left}: now")),
+        Band::Far | Band::Expired => (Tone::Bad, left),
     }
 }

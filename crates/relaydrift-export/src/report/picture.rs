@@ -1,15 +1,15 @@
 //! Lanes as SVG. Horizontal places are parts of the width, so that one drawing serves a phone, a
 //! screen and paper; heights are pixels, so that text keeps its size.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use askama::Template;
 
 use super::Text;
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, recipients, thousands};
 use super::lane::{Segment, segments};
 use super::letters::Letters;
-use super::model::{Certificate, Coverage, Lane, Logged, Report, Tone};
+use super::model::{Certificate, Connector, Coverage, Lane, Logged, Report, Tone};
 use super::time::{Axis, DAY, HOUR, Tick, Time, minute, range, second};
 
 /// Certificates narrower than this part of the width are drawn as a blend.
@@ -72,6 +72,16 @@ impl<'a> Canvas<'a> {
             facts.names.first().or(subject)
         });
         name.unwrap_or(thumbprint).shortened(40)
+    }
+
+    /// The certificates that lanes of a connector show, A first.
+    pub fn used(&self, connector: &Connector) -> Vec<&Text> {
+        let spans = connector.lanes.iter().flat_map(|lane| &lane.certificates);
+        let used: HashSet<&Text> = spans.map(|span| &span.value).collect();
+        let order = self.letters.order().iter();
+        order
+            .filter(|thumbprint| used.contains(thumbprint))
+            .collect()
     }
 
     /// `12.34%`
@@ -160,8 +170,6 @@ pub struct Drawing {
     pub expiries: Vec<Line>,
     pub marks: Vec<Mark>,
     pub now: Option<String>,
-    /// Letters in order, for grouping lanes that tell the same.
-    pub story: String,
 }
 
 impl Drawing {
@@ -201,7 +209,6 @@ pub fn lane(canvas: &Canvas<'_>, lane: &Lane, findings: &[Finding<'_>]) -> Drawi
         expiries: expiries(canvas, lane),
         marks,
         now: canvas.now.map(|now| canvas.x(now)),
-        story: story(canvas, lane),
     }
 }
 
@@ -352,25 +359,6 @@ fn refused(canvas: &Canvas<'_>, lane: &Lane) -> Vec<Strip> {
     strips.collect()
 }
 
-/// `1 recipient refused`
-pub fn recipients(count: i64) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} recipient{plural} refused", thousands(count))
-}
-
-/// `1,234,567`
-pub fn thousands(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A line where a certificate ends that the lane shows.
 fn expiries(canvas: &Canvas<'_>, lane: &Lane) -> Vec<Line> {
     let mut shown: Vec<&Text> = lane.certificates.iter().map(|span| &span.value).collect();
@@ -455,18 +443,6 @@ pub fn class(tone: Tone) -> &'static str {
     }
 }
 
-/// Letters in the order in which they were shown.
-fn story(canvas: &Canvas<'_>, lane: &Lane) -> String {
-    let mut letters: Vec<String> = Vec::new();
-    for span in &lane.certificates {
-        let letter = canvas.letters.letter(&span.value);
-        if letters.last() != Some(&letter) && letters.len() < LISTED {
-            letters.push(letter);
-        }
-    }
-    letters.join(" → ")
-}
-
 /// A lane in words, for those who hear the page.
 fn words(
     canvas: &Canvas<'_>,
@@ -541,7 +517,7 @@ pub fn histogram(canvas: &Canvas<'_>, lanes: &[Lane]) -> Histogram {
     let fits = |hours: &i64| (axis.to - axis.from) / (hours * HOUR) <= BARS;
     let hours = steps.into_iter().find(fits).unwrap_or(24 * 3650);
     let step = hours * HOUR;
-    let mut buckets: std::collections::BTreeMap<Time, i64> = Default::default();
+    let mut buckets: BTreeMap<Time, i64> = BTreeMap::new();
     let inside = |hour: Time| hour + HOUR > axis.from && hour < axis.to;
     for one in lanes.iter().flat_map(|lane| &lane.refused) {
         if inside(one.hour) {

@@ -29,6 +29,7 @@ fn certificate(thumbprint: &str, days: i64) -> Certificate {
         not_after: Some(START + days * DAY),
         names: vec!["mail.contoso.com".into()],
         servers: vec!["EX01".into()],
+        band: if days < 30 { Band::Last } else { Band::Far },
         ..Certificate::default()
     }
 }
@@ -323,4 +324,72 @@ fn many_servers_are_folded_and_stay_small() {
 fn an_empty_report_is_a_page() {
     let page = html(&Report::default()).unwrap();
     assert!(page.ends_with("</html>") || page.ends_with("</html>\n"));
+}
+
+const STYLE: Style = Style {
+    width: 90,
+    ascii: false,
+    colour: false,
+};
+
+#[test]
+fn a_terminal_shows_the_same_lanes() {
+    let shown = chart(&small(), STYLE);
+    println!("{shown}");
+    assert_eq!(shown.lines().next(), Some("Outbound to Office 365"));
+    let lane = |server: &str| {
+        shown
+            .lines()
+            .find(|line| line.trim_start().starts_with(server))
+    };
+    assert!(lane("EX01").unwrap().contains("AAAAAAAAAA"), "{shown}");
+    let changed = lane("EX02").unwrap();
+    for part in ["A", "B", "░", "·"] {
+        assert!(changed.contains(part), "{part}\n{shown}");
+    }
+    for part in [
+        "203.0.113.10──",
+        "198.51.100.7─",
+        "█",
+        "138 recipients refused",
+        "┊",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert!(shown.contains("  2   2026-10-09 05:00  EX02  certificate renamed  high, breaks mail"));
+    assert!(!shown.contains('\x1b'));
+}
+
+#[test]
+fn a_terminal_is_never_wider_than_asked_and_ascii_is_ascii() {
+    for width in [40, 60, 90, 200] {
+        for report in [small(), hostile()] {
+            let ascii = chart(
+                &report,
+                Style {
+                    width,
+                    ascii: true,
+                    colour: false,
+                },
+            );
+            for line in ascii.lines().skip(1) {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert!(!ascii.chars().any(|c| crate::escape::acts(c) && c != '\n'));
+        }
+        let style = Style {
+            width,
+            ascii: true,
+            colour: false,
+        };
+        assert!(chart(&small(), style).is_ascii());
+    }
+    let coloured = chart(
+        &small(),
+        Style {
+            colour: true,
+            ..STYLE
+        },
+    );
+    assert!(coloured.contains("\x1b[38;5;196m") && coloured.matches("\x1b[0m").count() > 5);
 }
