@@ -8,6 +8,7 @@ use crate::emit::Emit;
 use crate::events::{Bytewise, EventColumns, RejectColumns, extra};
 use crate::ledger::Range;
 use crate::observe::{HOUR, HourRows};
+use crate::source::HEAD;
 use crate::{Error, Keep, Source, Table};
 
 /// Rejects of one file that are kept as rows; the rest is counted.
@@ -26,6 +27,9 @@ pub(crate) struct Reading {
     pub(crate) header: Header,
     pub(crate) line: u64,
     pub(crate) range: Range,
+    /// The last bytes before `range.to_offset`, as many as the ledger hashes: a packed log need not be
+    /// unpacked again for them.
+    pub(crate) tail: Vec<u8>,
     /// A header that ended the reading; the bytes after it are pending.
     pub(crate) bad_header: Option<String>,
     /// The file could not be opened, or not be read to its end.
@@ -42,9 +46,18 @@ impl Reading {
                 to_offset: source.from_offset,
                 ..Range::default()
             },
+            tail: Vec::new(),
             bad_header: None,
             unreadable: None,
         }
+    }
+
+    /// Takes in bytes that were read.
+    fn remember(&mut self, bytes: &[u8]) {
+        let new = &bytes[bytes.len().saturating_sub(HEAD)..];
+        let surplus = (self.tail.len() + new.len()).saturating_sub(HEAD);
+        self.tail.drain(..surplus);
+        self.tail.extend_from_slice(new);
     }
 
     /// Rejects that were counted but not kept.
@@ -140,6 +153,8 @@ fn read_window<'a>(
     let end = window.offset + window.bytes.len() as u64;
     reading.range.to_offset = bad.as_ref().map_or(end, |bad| bad.offset);
     reading.range.pending += end - reading.range.to_offset;
+    let read = (reading.range.to_offset - window.offset) as usize;
+    reading.remember(&window.bytes[..read]);
     reading.bad_header = bad.map(|bad| bad.to_string());
 }
 

@@ -334,7 +334,13 @@ impl Shared<'_> {
             let range = &mut reading.range;
             let from = range.to_offset.saturating_sub(crate::source::HEAD as u64);
             if self.keep.open_rows && !untouched {
-                match file::range(&source.input, from, (range.to_offset - from) as usize) {
+                let had = (range.to_offset - from) as usize;
+                let tail = match reading.tail.len() == had {
+                    true => Ok(std::mem::take(&mut reading.tail)),
+                    // Little was new, and what stands before it was not read this time.
+                    false => file::range(&source.input, from, had),
+                };
+                match tail {
                     Ok(tail) => range.tail_hash = Some(blake3::hash(&tail).to_hex().to_string()),
                     Err(error) => done.summary.failed.push(Skipped {
                         path: source.path.clone(),
