@@ -5,6 +5,7 @@
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
+//! - `front_ends`: a delivery that two servers logged is one.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
@@ -17,6 +18,7 @@ mod configuration;
 mod corpus;
 mod exports;
 mod fleets;
+mod front_ends;
 mod lakes;
 mod readme;
 mod reports;
