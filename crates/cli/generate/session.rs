@@ -165,7 +165,9 @@ impl<'a> Speaker<'a> {
 
         let context = format!(
             "attempting to connect. Outbound proxy from {} with session id {:016X}. Proxied session id {:016X}",
-            server.host, start.id, start.id
+            server.host,
+            start.id,
+            front_id - 1
         );
         let front_start = Start {
             id: front_id,

@@ -12,6 +12,9 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
 /// Bytes read at a time where a layer needs a buffer of its own.
 const BUFFER: usize = 64 * 1024;
 
+/// Bytes of log that one packed byte can stand for, at the most.
+const TIGHTEST: u64 = 4096;
+
 /// gzip and zstd make about a tenth of a log.
 const RATIO: u64 = 10;
 
@@ -114,7 +117,11 @@ impl Input {
     /// and zstd.
     pub(crate) fn text_bytes(&self, form: Form) -> io::Result<u64> {
         let bytes = match &self.member {
-            Some(member) => member.bytes,
+            // What an archive says may be false; no log packs tighter than this.
+            Some(member) => {
+                let packed = member.packed_bytes.min(member.archive_bytes);
+                member.bytes.min(packed.saturating_mul(TIGHTEST))
+            }
             None => self.stored_bytes()?,
         };
         let bytes = if form.packed {

@@ -319,7 +319,7 @@ impl<'a> Session<'a> {
             Note::TlsRequired => self.tls_failed(b"TlsRequired"),
             Note::TlsTooWeak => self.tls_failed(b"TlsTooWeak"),
             Note::DirectTrustFailed => self.tls_failed(b"DirectTrustFailed"),
-            Note::AuthFailed { error } => self.auth_failed(error),
+            Note::AuthFailed { error } => self.auth_failed(part(error)),
             Note::SecureDomainFailed { reason } => {
                 self.secure_domain_error = part(reason);
             }
@@ -353,9 +353,9 @@ impl<'a> Session<'a> {
     }
 
     /// The first error counts: what follows mostly repeats it in other words.
-    fn auth_failed(&mut self, error: &'a [u8]) {
+    fn auth_failed(&mut self, error: Text<'a>) {
         if self.auth_error.is_empty() {
-            self.auth_error = part(error);
+            self.auth_error = error;
         }
     }
 
@@ -457,7 +457,7 @@ impl<'a> Session<'a> {
         match self.mail.reply(&parsed, data, origin, time) {
             Some(Pending::StartTls) => self.starttls_code = Some(parsed.code),
             Some(Pending::Ehlo) => self.marks.ehlo_answered |= parsed.code == 250,
-            Some(Pending::Auth) if parsed.code >= 400 => self.auth_failed(data.bytes),
+            Some(Pending::Auth) if parsed.code >= 400 => self.auth_failed(data),
             _ => {}
         }
     }

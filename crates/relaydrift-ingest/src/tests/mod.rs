@@ -604,3 +604,88 @@ fn halves_have_what_each_side_knows() {
     kinds.sort();
     assert_eq!(kinds, ["route", "skew"]);
 }
+
+/// The one session of a log, given as `event,data,context` rows.
+fn session_of(lines: &[&str]) -> TextRow {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |(sequence, line): (usize, &&str)| {
+        format!(
+            "2026-10-05T10:00:00.000Z,c,08DF1F4EEFBDC000,{sequence},10.0.0.1:9,192.0.2.1:25,{line}\r\n"
+        )
+    };
+    let text: String = lines.iter().enumerate().map(row).collect();
+    std::fs::write(folder.path().join("SEND2026100510-1.LOG"), text).unwrap();
+    let sessions = rows(
+        &read_once(folder.path(), Cut::default(), 1).0,
+        Table::Sessions,
+    );
+    assert_eq!(sessions.len(), 1);
+    sessions[0].clone()
+}
+
+#[test]
+fn sessions_say_what_failed_and_what_they_are() {
+    let after_ehlo = |lines: &[&str]| {
+        let start = ["+,,", "<,220 mx,", ">,EHLO a,", "<,250 DSN,"];
+        session_of(&[&start[..], lines, &["-,,Local"]].concat())
+    };
+    for (lines, column, value, outcome) in [
+        (
+            &[">,AUTH LOGIN,", "<,535 5.7.3 no,"][..],
+            "auth_error",
+            "535 5.7.3 no",
+            "auth_failed",
+        ),
+        (
+            &["*,,Outbound Authentication failed with LogonDenied"],
+            "auth_error",
+            "LogonDenied",
+            "auth_failed",
+        ),
+        (
+            &[
+                "*,,\"Message to secure domain 'a' on send connector 'c' failed because x, \"\"y\"\"\"",
+            ],
+            "secure_domain_error",
+            "x, \"y\"",
+            "secure_domain_failed",
+        ),
+        (
+            &["*,,Tls cipher strength is too weak"],
+            "tls_error",
+            "TlsTooWeak",
+            "tls_failed",
+        ),
+        (
+            &["*,,Proxying inbound session with session id 08DF1F4EEFBDBFFF"],
+            "flags",
+            "[inbound_proxy]",
+            "proxied",
+        ),
+    ] {
+        let session = after_ehlo(lines);
+        assert_eq!(session[column], value);
+        assert_eq!(session["outcome"], outcome, "{lines:?}");
+    }
+    let stripped = [
+        "+,,",
+        "<,220 ********,",
+        ">,EHLO a,",
+        "<,250 XXXA,",
+        "-,,Local",
+    ];
+    assert_eq!(
+        session_of(&stripped)["flags"],
+        "[masked, starttls_stripped]"
+    );
+    // Mail that went through decides, whatever failed before.
+    let session = after_ehlo(&[
+        ">,AUTH LOGIN,",
+        "<,535 5.7.3 no,",
+        ">,MAIL FROM:<a@b.example>,",
+        "<,250 2.1.0 OK,",
+        ">,RCPT TO:<c@d.example>,",
+        "<,250 2.1.5 OK,",
+    ]);
+    assert_eq!(session["outcome"], "delivered");
+}
