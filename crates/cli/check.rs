@@ -133,7 +133,7 @@ async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<
     Ok(clouds.collect())
 }
 
-/// A change is history when a later one of its kind followed on its connector and server.
+/// A finding is history when a later change of its kind followed on its connector and server.
 fn mark_replaced(changes: &mut [Change]) {
     for at in 0..changes.len() {
         let change = &changes[at];
@@ -143,6 +143,7 @@ fn mark_replaced(changes: &mut [Change]) {
                 && other.connector_id == change.connector_id
                 && other.server == change.server
                 && other.first_seen > change.first_seen
+                && other.is_change()
         });
         changes[at].replaced = replaced;
     }

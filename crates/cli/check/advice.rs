@@ -23,7 +23,7 @@ pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
         .collect();
     let certificate = open
         .iter()
-        .find(|change| change.kind == "certificate")
+        .find(|change| change.kind == "certificate" && change.class != "missing")
         .copied();
     let egress = open.iter().find(|change| change.kind == "egress").copied();
     let mut steps = Vec::new();
@@ -37,10 +37,12 @@ pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
         steps.extend(unexplained_steps());
     }
     if let Some(risk) = cloud.changes.iter().rfind(|change| {
-        !change.breaking && !change.replaced && change.severity == "medium" && open.is_empty()
+        let quiet = change.breaking || change.replaced || change.severity == "info";
+        !quiet && change.is_change() && open.is_empty()
     }) {
         steps.push(risk_step(risk));
     }
+    steps.extend(state_steps(&cloud.changes));
     if !broke.is_empty() {
         steps.push(resend_step(&broke));
     }
@@ -176,6 +178,65 @@ fn risk_step(change: &Change) -> Step {
                 .into(),
         ),
     }
+}
+
+/// One step for each class of findings that are no change, told from the newest.
+fn state_steps(changes: &[Change]) -> Vec<Step> {
+    let mut told = Vec::new();
+    let mut steps = Vec::new();
+    for change in changes.iter().rev() {
+        let again = told.contains(&change.class.as_str());
+        if again || change.severity == "info" || change.breaking && !change.is_open() {
+            continue;
+        }
+        if let Some(step) = state_step(change) {
+            told.push(&change.class);
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+fn state_step(change: &Change) -> Option<Step> {
+    let server = visible(&change.server);
+    let quoted_server = quoted(&change.server);
+    let connector = quoted(&change.connector_id).map(|connector| {
+        format!(
+            "Get-SendConnector | ? Name -eq {connector} | fl Name,TlsCertificateName,RequireTLS,TlsAuthLevel,IgnoreSTARTTLS"
+        )
+    });
+    let (text, command) = match change.class.as_str() {
+        "expiring" | "expired" => (
+            format!(
+                "{server} - is a successor there that the send connector will choose, with the same names? ({})",
+                visible(&change.detail)
+            ),
+            quoted_server.map(|server| {
+                format!("Get-ExchangeCertificate -Server {server} | fl Subject,CertificateDomains,NotAfter,Services,Thumbprint")
+            }),
+        ),
+        "missing" => (
+            format!(
+                "{server} - no certificate is sent: does TlsCertificateName name one that lies in its store with a private key?"
+            ),
+            connector,
+        ),
+        "lost" | "downgraded" | "intercepted" => (
+            format!(
+                "Ask the network team what inspects or rewrites SMTP on the way out of {server} (TLS inspection, ESMTP \
+                 inspection, a proxy), and compare with what the connector demands"
+            ),
+            connector,
+        ),
+        "silence" => (
+            format!("{server} - what waits in its queues, and with which last error?"),
+            quoted_server.map(|server| {
+                format!("Get-Queue -Server {server} | fl Identity,DeliveryType,Status,MessageCount,LastError")
+            }),
+        ),
+        _ => return None,
+    };
+    Some(Step { text, command })
 }
 
 fn resend_step(broke: &[&Change]) -> Step {

@@ -30,20 +30,7 @@ pub fn write(page: &mut Page, changes: &[Change]) {
                 visible(&change.server)
             ),
         );
-        page.line(
-            6,
-            &format!(
-                "before  {}",
-                value(change.before.as_deref(), change.before_subject.as_deref())
-            ),
-        );
-        page.line(
-            6,
-            &format!(
-                "after   {}",
-                value(Some(&change.after), change.after_subject.as_deref())
-            ),
-        );
+        values(page, change);
         page.wrapped(6, 2, &difference(change));
         if let Some(effect) = effect(change) {
             page.wrapped(6, 2, &effect);
@@ -55,11 +42,10 @@ pub fn write(page: &mut Page, changes: &[Change]) {
     for change in quiet.iter().take(QUIET_CHANGES) {
         let detail = visible(&change.detail);
         let place = place(change.path.as_deref(), change.line).unwrap_or_default();
-        let values = format!(
-            "{} -> {}",
-            short(change.before.as_deref()),
-            short(Some(&change.after))
-        );
+        let values = match &change.before {
+            Some(before) => format!("{} -> {}", short(before), short(&change.after)),
+            None => short(&change.after),
+        };
         let head = format!(
             "{}  {}  {}",
             change.found_at.second(),
@@ -67,7 +53,9 @@ pub fn write(page: &mut Page, changes: &[Change]) {
             title(change)
         );
         page.wrapped(4, 2, &format!("{head}  {values}: {detail}"));
-        page.line(6, &place);
+        if !place.is_empty() {
+            page.line(6, &place);
+        }
     }
     if quiet.len() > QUIET_CHANGES {
         let more = quiet.len() - QUIET_CHANGES;
@@ -80,24 +68,39 @@ pub fn write(page: &mut Page, changes: &[Change]) {
 
 /// `certificate renamed`, `address moved`
 fn title(change: &Change) -> String {
-    let kind = if change.kind == "certificate" {
-        "certificate"
-    } else {
-        "address"
-    };
-    format!("{kind} {}", change.class)
+    match change.kind.as_str() {
+        "certificate" => format!("certificate {}", change.class),
+        "egress" => format!("address {}", change.class),
+        "tls" => format!("TLS {}", change.class),
+        "peer" => format!("Exchange Online's certificate {}", change.class),
+        kind => visible(kind).into_owned(),
+    }
 }
 
-fn value(value: Option<&str>, subject: Option<&str>) -> String {
-    let value = value.map_or("unknown".into(), visible);
+/// What was and what is; what has no before is told by itself, and a silence by its sentence.
+fn values(page: &mut Page, change: &Change) {
+    let after = value(&change.after, change.after_subject.as_deref());
+    match &change.before {
+        _ if change.kind == "silence" => {}
+        None => page.line(6, &after),
+        Some(before) => {
+            let before = value(before, change.before_subject.as_deref());
+            page.line(6, &format!("before  {before}"));
+            page.line(6, &format!("after   {after}"));
+        }
+    }
+}
+
+fn value(value: &str, subject: Option<&str>) -> String {
+    let value = visible(value);
     match subject {
         Some(subject) => format!("{value}  {}", visible(subject)),
         None => value.into_owned(),
     }
 }
 
-fn short(value: Option<&str>) -> String {
-    let value = value.map_or("unknown".into(), |value| visible(value).into_owned());
+fn short(value: &str) -> String {
+    let value = visible(value).into_owned();
     if value.len() == 40 && value.is_ascii() {
         value[..8].to_string()
     } else {
@@ -131,7 +134,7 @@ pub fn difference(change: &Change) -> String {
 /// What the change did to mail, in a sentence.
 pub fn effect(change: &Change) -> Option<String> {
     if !change.breaking {
-        return (change.refused_after > 0).then(|| {
+        return (change.refused_after > 0 && change.is_change()).then(|| {
             format!(
                 "{} refused afterwards, but not for it: mail was relayed first",
                 count(change.refused_after, "recipient")

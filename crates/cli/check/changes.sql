@@ -10,6 +10,7 @@ with shown as (
         first_seen,
         last_seen,
         first_refused,
+        cast(null as timestamp) as last_refused,
         first_source_id,
         first_line
     from certificate_spans
@@ -23,9 +24,38 @@ with shown as (
         first_seen,
         last_seen,
         first_refused,
+        cast(null as timestamp) as last_refused,
         first_source_id,
         first_line
     from egress_spans
+    union all
+    select
+        kind,
+        organization,
+        connector_id,
+        server,
+        after as value,
+        first_seen,
+        last_seen,
+        first_refused,
+        last_refused,
+        source_id as first_source_id,
+        line as first_line
+    from lapses
+    union all
+    select
+        'certificate' as kind,
+        organization,
+        connector_id,
+        server,
+        after as value,
+        first_seen,
+        last_refused as last_seen,
+        first_seen as first_refused,
+        last_refused,
+        cast(null as varchar) as first_source_id,
+        cast(null as bigint) as first_line
+    from divergences
 ),
 
 found as (
@@ -49,7 +79,7 @@ found as (
         drift.detail,
         shown.last_seen,
         coalesce(shown.first_refused, case when drift.refused_after > 0 then drift.found_at end) as first_refused,
-        verdicts.last_refused,
+        coalesce(verdicts.last_refused, shown.last_refused) as last_refused,
         shown.first_source_id,
         shown.first_line
     from drift
@@ -106,7 +136,7 @@ left join proved_relays
     on found.organization = proved_relays.organization
     and found.connector_id = proved_relays.connector_id
     and found.server = proved_relays.server
-    and found.kind = proved_relays.kind
+    and case when found.kind = 'egress' then 'egress' else 'certificate' end = proved_relays.kind
     and proved_relays.at > found.last_refused
 group by
     found.key,

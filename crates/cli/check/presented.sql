@@ -44,6 +44,7 @@ changed as (
         server,
         max(first_seen) as changed_at
     from drift
+    where class not in ('missing', 'diverged', 'expiring', 'expired')
     group by kind, organization, connector_id, server
 ),
 

@@ -154,7 +154,7 @@ pub struct Presented {
 pub struct Change {
     pub key: String,
     pub found_at: Time,
-    /// `certificate` or `egress`.
+    /// `certificate`, `egress`, `tls`, `peer` or `silence`.
     pub kind: String,
     pub class: String,
     pub severity: String,
@@ -192,6 +192,13 @@ pub struct Change {
 }
 
 impl Change {
+    /// One value took the place of another; otherwise a state is told that a change may end.
+    pub fn is_change(&self) -> bool {
+        let state = ["missing", "diverged", "expiring", "expired"];
+        matches!(self.kind.as_str(), "certificate" | "egress")
+            && !state.contains(&self.class.as_str())
+    }
+
     /// Mail is refused for it still.
     pub fn is_open(&self) -> bool {
         self.breaking && self.relayed_again.is_none() && !self.replaced

@@ -306,12 +306,80 @@ fn a_later_change_ends_an_earlier_one() {
     );
 }
 
+/// A finding that is no change of a value, as `drift` words it.
+fn state(kind: &str, class: &str, before: Option<&str>, after: &str) -> Change {
+    Change {
+        kind: kind.into(),
+        class: class.into(),
+        breaking: false,
+        before: before.map(str::to_owned),
+        before_subject: None,
+        after: after.into(),
+        after_subject: None,
+        refused_after: 0,
+        detail: format!("what is said of {class}"),
+        path: None,
+        ..change("EX03")
+    }
+}
+
+fn states() -> Vec<Change> {
+    vec![
+        state("certificate", "missing", Some(OLD), "none"),
+        state("certificate", "expiring", None, NEW),
+        state("certificate", "expired", None, NEW),
+        state("certificate", "diverged", Some(OLD), NEW),
+        state("tls", "lost", Some("SP_PROT_TLS1_2_CLIENT"), "none"),
+        state("tls", "intercepted", None, NEW),
+        state(
+            "peer",
+            "family_changed",
+            Some("outlook.com"),
+            "mx.microsoft",
+        ),
+        state("silence", "silence", Some("sending"), "silent"),
+    ]
+}
+
+#[test]
+fn states_are_told_and_end_no_change() {
+    let mut cloud = broken();
+    cloud.changes.extend(states());
+    for later in &mut cloud.changes[1..] {
+        later.first_seen = at(60);
+    }
+    mark_replaced(&mut cloud.changes);
+    assert!(cloud.changes[0].is_open());
+    let open = sentence(&[cloud.clone()], None);
+    assert_eq!(open.0, State::Breaking);
+    let text = shown(&report(vec![cloud.clone()]));
+    for part in [
+        "certificate missing",
+        "certificate expiring",
+        "TLS lost",
+        "Exchange Online's certificate family_changed",
+        "EX03  silence",
+        "what is said of diverged",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(
+        !text.contains("unknown") && !text.contains("silent"),
+        "{text}"
+    );
+    cloud.changes.remove(0);
+    cloud.refused.clear();
+    let (state, text) = sentence(&[cloud], None);
+    assert_eq!(state, State::Changed);
+    assert!(text.contains("8 findings"), "{text}");
+}
+
 #[test]
 fn commands_only_read() {
     let mut moved = change("EX03");
     moved.kind = "egress".into();
     moved.after = "2001:db8::/64".into();
-    for changes in [vec![change("EX03")], vec![moved], Vec::new()] {
+    for changes in [vec![change("EX03")], vec![moved], states(), Vec::new()] {
         let mut cloud = broken();
         cloud.changes = changes;
         let steps = advice::next_steps(&cloud);

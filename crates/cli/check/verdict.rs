@@ -79,7 +79,13 @@ fn broken(open: &[&Change]) -> String {
             ("certificate", "flapping") => {
                 "switches between certificates, and Exchange Online refuses mail"
             }
+            ("certificate", "missing") => "sends no certificate, and Exchange Online refuses mail",
+            ("certificate", "diverged") => "is refused while its siblings are not",
             ("certificate", _) => "presents a certificate that Exchange Online refuses",
+            ("tls", "intercepted") => {
+                "speaks to a box in between, and Exchange Online refuses mail"
+            }
+            ("tls", _) => "lost its TLS, and Exchange Online refuses mail",
             (_, "flapping") => "switches between addresses, and Exchange Online refuses mail",
             _ => "comes from an address that Exchange Online refuses",
         };
@@ -164,7 +170,11 @@ fn changed(changes: &[&Change], since: Option<Time>) -> String {
     let since = since.map_or(String::new(), |since| {
         format!(" since {} UTC", since.minute())
     });
-    let number = count(changes.len() as i64, "change");
+    let noun = match changes.iter().all(|change| change.is_change()) {
+        true => "change",
+        false => "finding",
+    };
+    let number = count(changes.len() as i64, noun);
     format!(
         "No breaking change{since}: {number} toward Exchange Online, nothing refused for it; {risk}."
     )
@@ -191,10 +201,12 @@ fn unchanged(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Stri
 }
 
 fn kind(change: &Change) -> &'static str {
-    if change.kind == "certificate" {
-        "certificate"
-    } else {
-        "address"
+    match change.kind.as_str() {
+        "certificate" => "certificate",
+        "egress" => "address",
+        "tls" => "TLS",
+        "peer" => "certificate of Exchange Online",
+        _ => "silence",
     }
 }
 
