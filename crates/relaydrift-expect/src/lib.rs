@@ -44,6 +44,8 @@ mod list;
 mod organization_config;
 mod property;
 mod send_connector;
+#[cfg(test)]
+mod tests;
 mod text;
 mod transport_service;
 mod value;
