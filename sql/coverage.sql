@@ -1,7 +1,8 @@
 -- One hour of one server and service: `logs` where rows were written in it, `quiet` where it lies between the first
 -- and the last row of one file, else `no logs`. Hours run from the first to the last hour of the organization's data.
--- Rows dated before 1990 or after 2100, by a clock that is off, do not count.
--- Grain: organization, server, service, hour. Reads: observations, sources.
+-- Rows dated before 1990 or after 2100, by a clock that is off, do not count. A source server of an imported send
+-- connector of which no log was read at all has `no logs` in every hour, under the service `Hub`.
+-- Grain: organization, server, service, hour. Reads: observations, sources, send_connectors.
 with logged as (
     select
         organization,
@@ -23,13 +24,55 @@ bounds as (
     group by organization
 ),
 
+imported as (
+    select
+        organization,
+        max(valid_from) as newest
+    from send_connectors
+    group by organization
+),
+
+unseen as (
+    select
+        wanted.organization,
+        wanted.server
+    from (
+        select distinct
+            send_connectors.organization,
+            unnest(send_connectors.source_transport_servers) as server
+        from send_connectors
+        inner join imported
+            on send_connectors.organization = imported.organization
+            and send_connectors.valid_from = imported.newest
+        where send_connectors.enabled is not false
+    ) as wanted
+    left join logged
+        on wanted.organization = logged.organization
+        and lower(wanted.server) = lower(logged.server)
+    where logged.server is null
+),
+
+places as (
+    select distinct
+        organization,
+        server,
+        service
+    from logged
+    union all
+    select
+        organization,
+        server,
+        'Hub' as service
+    from unseen
+),
+
 grid as (
     select
         places.organization,
         places.server,
         places.service,
         unnest(generate_series(bounds.first_hour, bounds.last_hour, interval '1 hour')) as hour
-    from (select distinct organization, server, service from logged) as places
+    from places
     inner join bounds on places.organization = bounds.organization
 ),
 

@@ -10,7 +10,7 @@ use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, col, lit};
 use relaydrift_ingest::Table;
 
-/// Rows of [`Table::EXPECTED`], as `relaydrift_ingest::expected` builds them.
+/// Rows of [`Table::EXPECTED`] and of `certificates_seen`, as `relaydrift_ingest::expected` builds them.
 pub type Expected = Arc<HashMap<Table, Vec<RecordBatch>>>;
 
 /// The rows given, alone.
@@ -40,6 +40,9 @@ pub(crate) fn beside(
 
 /// Which stored rows stay: those of other organizations, of other servers where the table has them.
 fn kept(table: Table, given: &[RecordBatch]) -> Expr {
+    if !Table::EXPECTED.contains(&table) {
+        return lit(true);
+    }
     let by_server = table.schema().index_of("server").is_ok();
     let mut places = BTreeSet::new();
     for batch in given {

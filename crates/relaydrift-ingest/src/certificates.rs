@@ -57,7 +57,7 @@ impl Certificates {
     pub(crate) fn finish(&self, batch: i64) -> Result<Option<RecordBatch>, ArrowError> {
         let mut columns = CertificateColumns::new();
         for certificate in self.known.values() {
-            columns.push(certificate);
+            columns.push_seen(certificate);
         }
         if columns.len() == 0 {
             return Ok(None);
@@ -67,7 +67,7 @@ impl Certificates {
 }
 
 impl CertificateColumns {
-    fn push(&mut self, certificate: &Certificate) {
+    fn push_seen(&mut self, certificate: &Certificate) {
         self.thumbprint
             .append_option(certificate.thumbprint.as_ref());
         self.subject.append_option(certificate.subject.as_ref());

@@ -7,6 +7,7 @@ use relaydrift_expect::{
     Rows, SendConnector, TransportService,
 };
 
+use crate::certificates::CertificateColumns;
 use crate::columns::{Bool, Int32, Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{BEGINNING, Table};
 
@@ -31,7 +32,8 @@ impl Default for Snapshot {
     }
 }
 
-/// The rows of imported files, a batch per file that has any.
+/// The rows of imported files, a batch per file and table; a certificate is one of `certificates_seen` too,
+/// so that the facts behind a thumbprint come from wherever they are known.
 ///
 /// # Errors
 /// If the rows do not fit the schema of their table, which is an error of this crate.
@@ -60,7 +62,10 @@ pub fn expected(
             Some(Rows::InboundConnectors(rows)) => build!(InboundConnectors, Inbound, rows),
             Some(Rows::SendConnectors(rows)) => build!(SendConnectors, Send, rows),
             Some(Rows::AcceptedDomains(rows)) => build!(AcceptedDomains, Accepted, rows),
-            Some(Rows::Certificates(rows)) => build!(Certificates, Stored, rows),
+            Some(Rows::Certificates(rows)) => {
+                build!(Certificates, Stored, rows);
+                build!(CertificatesSeen, CertificateColumns, rows);
+            }
             Some(Rows::TransportServices(rows)) => build!(TransportServices, Transport, rows),
             Some(Rows::OrganizationConfig(rows)) => build!(OrganizationConfig, Organization, rows),
             Some(Rows::BlockedConnectors(rows)) => build!(BlockedConnectors, Blocked, rows),
@@ -264,6 +269,18 @@ impl Stored {
             chain_role,
         );
         lists!(self, one, names, services);
+        self.end_row();
+    }
+}
+
+impl CertificateColumns {
+    fn push(&mut self, _: &Row<'_>, one: &Certificate) {
+        self.thumbprint.append_value(&one.thumbprint);
+        options!(self, one, subject, issuer, serial, not_before, not_after);
+        append_list(&mut self.names, &one.names);
+        self.form.append_value("import");
+        self.unsplit.append_null();
+        self.flags.append_null();
         self.end_row();
     }
 }

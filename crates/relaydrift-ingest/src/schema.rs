@@ -22,7 +22,8 @@ pub enum Table {
     Observations,
     /// One half of a delivery through a front end; of a hub's half one recipient domain.
     ProxiedHalves,
-    /// One certificate text as a log spelled it out: the facts behind a thumbprint.
+    /// One certificate text as a log spelled it out, or an imported certificate (`form` is `import`): the
+    /// facts behind a thumbprint.
     CertificatesSeen,
     /// One line that could not be read.
     Rejects,

@@ -526,3 +526,48 @@ async fn two_runs_over_the_same_logs_store_each_row_once() {
     assert_eq!((rows, count(&lake, Table::Events).await), (8, 8));
     assert_eq!(lake.newest_batch().await.unwrap(), 4);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_a_batch_and_leaves_open_sessions_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open_or_create(folder.path().to_str().unwrap())
+        .await
+        .unwrap();
+    let batch = lake.begin().await.unwrap();
+    let (first, parked) = (batch.number(), [false, true, false]);
+    write(
+        &batch,
+        vec![
+            (Table::Sources, sources(first)),
+            (Table::OpenSessions, open(first, &parked)),
+        ],
+    )
+    .await;
+    batch.commit(&Summary::default()).await.unwrap();
+    let ids = async |lake: &Lake| {
+        let mut ids = Vec::new();
+        for batch in lake.read(Table::OpenSessions).await.unwrap() {
+            let column = batch.column_by_name("session_id").unwrap();
+            let texts = column.as_string::<i32>().iter().flatten();
+            ids.extend(texts.map(str::to_owned));
+        }
+        ids.sort();
+        ids
+    };
+    let before = ids(&lake).await;
+    assert_eq!(before, ["1", "1", "1p"]);
+    for number in [2, 3] {
+        let committed = crate::import(&lake, |batch| {
+            let name = [("name", texts(&["Inbound"]))];
+            Ok(vec![(
+                Table::InboundConnectors,
+                rows(Table::InboundConnectors, batch, 1, &name),
+            )])
+        });
+        assert_eq!(committed.await.unwrap().batch, number);
+        assert_eq!(ids(&lake).await, before);
+    }
+    let imported = lake.read(Table::InboundConnectors).await.unwrap();
+    assert_eq!(imported.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+    assert!(verify(&lake).await.unwrap().damaged.is_empty());
+}

@@ -1,5 +1,6 @@
 //! Tests of the whole crate: SQL files, the span property, the host's side.
 
+mod expected;
 mod host;
 mod lake;
 mod logs;
