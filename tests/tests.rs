@@ -6,6 +6,7 @@
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `front_ends`: a delivery that two servers logged is one.
+//! - `expect`: exports of connectors and certificates beside logs and in lakes.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
@@ -16,6 +17,7 @@
 mod commands;
 mod configuration;
 mod corpus;
+mod expect;
 mod exports;
 mod fleets;
 mod front_ends;
