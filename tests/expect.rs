@@ -9,7 +9,8 @@ const INBOUND: &str = r#"[{"Name": "Inbound \u001b[2J", "Enabled": true, "Connec
     "TlsSenderCertificateName": "*.contoso.com"}]"#;
 const SEND: &str = r#"{"Name": "To cloud", "Enabled": true, "AddressSpaces": ["smtp:*;1"],
     "SourceTransportServers": ["EX01", "EX02"]}"#;
-const SERVICES: &str = r#"{"Name": "EX01", "SendProtocolLogPath": "D:\\Custom\\Out", "PickupDirectoryPath": "x"}"#;
+const SERVICES: &str =
+    r#"{"Name": "EX01", "SendProtocolLogPath": "D:\\Custom\\Out", "PickupDirectoryPath": "x"}"#;
 const ROW: &str = "2026-10-05T10:00:00.000Z,To cloud,08DF1F4EEFBDC000,0,,192.0.2.1:25,*,,attempting to connect\r\n";
 
 /// A folder with exports of one kind each.
@@ -27,16 +28,30 @@ fn path(path: &std::path::Path) -> &str {
 
 #[test]
 fn exports_are_shown_and_stored_as_snapshots() {
-    let folder = exports("expect-stored", &[("inbound.json", INBOUND), ("send.json", SEND)]);
+    let folder = exports(
+        "expect-stored",
+        &[("inbound.json", INBOUND), ("send.json", SEND)],
+    );
     let lake = empty("expect-lake").join("lake");
-    let import = ["expect", path(&folder), "--lake", path(&lake), "--format", "json"];
+    let import = [
+        "expect",
+        path(&folder),
+        "--lake",
+        path(&lake),
+        "--format",
+        "json",
+    ];
     let output = run_for(0, &import);
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(shown[0]["kind"], "inbound_connectors");
     assert_eq!(shown[0]["name"], "Inbound \u{1b}[2J");
     assert_eq!(shown[1]["server"], "EX01 EX02");
     assert!(!text(&output.stdout).contains('\u{1b}'));
-    assert!(text(&output.stderr).contains("from the beginning"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("from the beginning"),
+        "{}",
+        text(&output.stderr)
+    );
     run_for(0, &import);
     let source = ["--lake", path(&lake)];
     let rows = query(
@@ -44,26 +59,44 @@ fn exports_are_shown_and_stored_as_snapshots() {
         "select valid_from, connector_type, sender_domains, tenant from inbound_connectors order by valid_from",
     );
     assert_eq!(rows.len(), 2);
-    assert_eq!(rows[0]["valid_from"], "1970-01-01T00:00:00Z");
+    assert_eq!(rows[0]["valid_from"], "1970-01-01T00:00:00.000Z");
     assert_ne!(rows[1]["valid_from"], rows[0]["valid_from"]);
     assert_eq!(rows[0]["connector_type"], "OnPremises");
     assert_eq!(rows[0]["sender_domains"], serde_json::json!(["*"]));
-    let dated = ["expect", path(&folder), "--lake", path(&lake), "--valid-from", "2026-09-01", "--tenant", "t"];
+    let dated = [
+        "expect",
+        path(&folder),
+        "--lake",
+        path(&lake),
+        "--valid-from",
+        "2026-09-01",
+        "--tenant",
+        "t",
+    ];
     run_for(0, &dated);
-    let rows = query(&source, "select valid_from from send_connectors where tenant = 't'");
-    assert_eq!(rows[0]["valid_from"], "2026-09-01T00:00:00Z");
+    let rows = query(
+        &source,
+        "select valid_from from send_connectors where tenant = 't'",
+    );
+    assert_eq!(rows[0]["valid_from"], "2026-09-01T00:00:00.000Z");
 }
 
 #[test]
 fn one_bad_file_and_nothing_is_imported() {
     let key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n";
-    let folder = exports("expect-refused", &[("inbound.json", INBOUND), ("key.pem", key)]);
+    let folder = exports(
+        "expect-refused",
+        &[("inbound.json", INBOUND), ("key.pem", key)],
+    );
     let lake = empty("expect-refused-lake").join("lake");
     let output = run(&["expect", path(&folder), "--lake", path(&lake)]);
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let message = text(&output.stderr);
-    assert!(message.contains("key.pem") && message.contains("private key"), "{message}");
+    assert!(
+        message.contains("key.pem") && message.contains("private key"),
+        "{message}"
+    );
     assert!(!lake.exists());
 }
 
@@ -75,32 +108,63 @@ fn expectations_stand_beside_logs_and_name_their_servers() {
     std::fs::write(folder.join("SEND2026100510-1.LOG"), ROW).expect("a log");
     let expected = exports(
         "expect-beside",
-        &[("inbound.json", INBOUND), ("send.json", SEND), ("services.json", SERVICES)],
+        &[
+            ("inbound.json", INBOUND),
+            ("send.json", SEND),
+            ("services.json", SERVICES),
+        ],
     );
     let source = ["--logs", path(&logs), "--expect", path(&expected)];
-    let rows = query(&source, "select server, service, state from coverage order by server");
+    let rows = query(
+        &source,
+        "select server, service, state from coverage order by server",
+    );
     let found: Vec<_> = rows
         .iter()
-        .map(|row| ["server", "service", "state"].map(|name| row[name].as_str().unwrap_or_default()))
+        .map(|row| {
+            ["server", "service", "state"].map(|name| row[name].as_str().unwrap_or_default())
+        })
         .collect();
     assert_eq!(found, [["EX01", "Hub", "logs"], ["EX02", "Hub", "no logs"]]);
-    let rows = query(&source, "select tls_sender_certificate_name as name from inbound_connectors");
+    let rows = query(
+        &source,
+        "select tls_sender_certificate_name as name from inbound_connectors",
+    );
     assert_eq!(rows[0]["name"], "*.contoso.com");
     let checked = run_for(0, &["check", path(&logs), "--expect", path(&expected)]);
-    assert!(text(&checked.stdout).contains("no logs for 1 hour"), "{}", text(&checked.stdout));
+    assert!(
+        text(&checked.stdout).contains("no logs for 1 hour"),
+        "{}",
+        text(&checked.stdout)
+    );
     run_for(2, &["check", path(&logs), "--expect", "nowhere.json"]);
 
     // A lake knows the paths from an import before.
     let lake = empty("expect-paths").join("lake");
-    run_for(0, &["expect", path(&expected), "--lake", path(&lake), "--quiet"]);
-    run_for(0, &["ingest", path(&logs), "--lake", path(&lake), "--quiet"]);
-    let rows = query(&["--lake", path(&lake)], "select server, service from sources");
-    assert_eq!((&rows[0]["server"], &rows[0]["service"]), (&"EX01".into(), &"Hub".into()));
+    run_for(
+        0,
+        &["expect", path(&expected), "--lake", path(&lake), "--quiet"],
+    );
+    run_for(
+        0,
+        &["ingest", path(&logs), "--lake", path(&lake), "--quiet"],
+    );
+    let rows = query(
+        &["--lake", path(&lake)],
+        "select server, service from sources",
+    );
+    assert_eq!(
+        (&rows[0]["server"], &rows[0]["service"]),
+        (&"EX01".into(), &"Hub".into())
+    );
 }
 
 #[test]
 fn collect_prints_a_script() {
-    let output = run_for(0, &["collect", "--version", "2010", "--servers", "EX01,EX02"]);
+    let output = run_for(
+        0,
+        &["collect", "--version", "2010", "--servers", "EX01,EX02"],
+    );
     let script = text(&output.stdout);
     assert!(script.contains("$Servers = @('EX01', 'EX02')"), "{script}");
     assert!(script.contains("Export-Clixml"));
