@@ -629,7 +629,7 @@ pub struct ReviewArgs {
 Examples:
   relaydrift doctor /logs                       # one folder per server in it
   relaydrift doctor \\\\ex01\\logs$\\Hub \\\\ex01\\logs$\\FrontEnd
-  relaydrift doctor /logs --lake /lake          # and what the lake does not hold
+  relaydrift doctor /logs --lake /lake          # and what the lake lacks
   relaydrift doctor --lake /lake --format json
 
 Each problem comes with the command or step that mends it. Times are UTC.")]

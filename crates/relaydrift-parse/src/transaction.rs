@@ -142,7 +142,7 @@ impl<'a> Mail<'a> {
         let pending = match (command, current) {
             (Command::Ehlo(_), _) => Pending::Ehlo,
             (Command::StartTls, _) => Pending::StartTls,
-            // Sent along with their AUTH or X-EXPS: one command in two rows, and one reply.
+            // Sent along with their AUTH or X-EXPS, or after its challenge: all one command.
             (Command::Credentials, _) if self.pending.back() == Some(&Pending::Auth) => return,
             (Command::Auth | Command::Credentials, _) => Pending::Auth,
             (Command::Mail { address, size }, _) => {
@@ -228,6 +228,10 @@ impl<'a> Mail<'a> {
             }
             Pending::Data(at) if (300..400).contains(&answer.code) => {
                 self.pending.push_front(Pending::End(at));
+            }
+            // A challenge: the command waits on.
+            Pending::Auth if (300..400).contains(&answer.code) => {
+                self.pending.push_front(Pending::Auth);
             }
             Pending::Data(at) | Pending::End(at) => self.end(at, answer),
             Pending::Chunk(at) if answer.code >= 400 => self.end(at, answer),
