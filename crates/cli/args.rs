@@ -55,6 +55,8 @@ pub enum Command {
     Drift(DriftArgs),
     /// Write one page with pictures: what changed, what it did to mail, what to do
     Report(ReportArgs),
+    /// Say why mail is refused, who is hit, and what to do
+    Diagnose(DiagnoseArgs),
     /// Ask in SQL
     Sql(SqlArgs),
     /// Send findings, refusals and sessions to a SIEM
@@ -392,6 +394,50 @@ pub struct ReportArgs {
         default_value = "Relay to Exchange Online: certificates and addresses"
     )]
     pub title: String,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift diagnose`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift diagnose --logs /logs
+  relaydrift diagnose --logs /logs --expect inbound_connectors.json
+  relaydrift diagnose --lake /lake --since 7d --all
+  relaydrift diagnose --lake /lake --incident be35fc1c
+  relaydrift diagnose --logs /logs --format markdown -o change.md
+  relaydrift diagnose --lake /lake --format ndjson | jq .cause
+
+The newest incident in full: what happened, since when, who is hit, why, with the line of the log that
+decides, and the commands to copy. Nothing is ever changed from here. RED mail is refused, YELLOW it is
+relayed again for less than an hour, GREEN it is over. Exit code 1: an incident is open, or was in --since.")]
+pub struct DiagnoseArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Incidents that refused mail from this time on (2026-10-05, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// Incidents that began before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<When>,
+    /// Incidents of this connector (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub connector: Option<String>,
+    /// Incidents of this server (case does not matter)
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// The incident whose id begins so
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+    /// Every incident in full, not only the newest
+    #[arg(long)]
+    pub all: bool,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,

@@ -116,7 +116,7 @@ async fn findings(ctx: &SessionContext, args: &DriftArgs) -> Result<DataFrame> {
 }
 
 /// Refuses a name that the logs do not have: an empty answer would look like an all-clear.
-async fn known(ctx: &SessionContext, table: &str, column: &str, wanted: &str) -> Result<()> {
+pub async fn known(ctx: &SessionContext, table: &str, column: &str, wanted: &str) -> Result<()> {
     let names = ctx
         .table(table)
         .await?
@@ -140,7 +140,8 @@ async fn known(ctx: &SessionContext, table: &str, column: &str, wanted: &str) ->
     )
 }
 
-fn time(micros: i64) -> Expr {
+/// A time as a literal.
+pub fn time(micros: i64) -> Expr {
     lit(ScalarValue::TimestampMicrosecond(
         Some(micros),
         Some("UTC".into()),

@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod completions;
 mod config;
+mod diagnose;
 mod doctor;
 mod drift;
 mod expect;
@@ -107,6 +108,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Report(args) => report::run(args, global).await,
+            Command::Diagnose(args) => diagnose::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
             Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),

@@ -12,7 +12,7 @@ mod out;
 mod parquet;
 mod table;
 
-pub use markdown::fenced;
+pub use markdown::{fenced, inert};
 pub use out::Out;
 pub use table::shorten;
 

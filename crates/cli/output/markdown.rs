@@ -87,7 +87,7 @@ fn cell(value: &Value<'_>) -> String {
 
 /// The text with nothing in it that Markdown or HTML would act on: no cell ends early, nothing is
 /// set off, and no address that somebody else chose becomes a link to click on.
-fn inert(cell: &str) -> String {
+pub fn inert(cell: &str) -> String {
     let cell = visible(cell);
     let mut safe = String::with_capacity(cell.len() + 8);
     for (at, c) in cell.char_indices() {

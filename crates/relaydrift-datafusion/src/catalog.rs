@@ -25,21 +25,29 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 17] = [
+const KEPT: [&str; 25] = [
+    "attribution",
     "attribution_hours",
+    "causes",
     "certificate_changes",
     "certificate_facts",
     "changes",
     "clocks",
     "cloud_hours",
     "connectors",
+    "diagnosis",
     "drift",
     "egress_changes",
     "episodes",
+    "expected_connectors",
+    "expected_matches",
+    "incident_evidence",
+    "incidents",
     "lapses",
     "linked",
     "observed",
     "proved_relays",
+    "relay_domains",
     "spans",
     "uses",
     "verdicts",

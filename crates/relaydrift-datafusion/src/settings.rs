@@ -152,6 +152,7 @@ const SETTINGS: &[Setting] = list![
     Hours incident_merge_hours = "2": "Refusals with a shorter gap between them belong to one incident.",
     Minutes incident_close_minutes = "60": "An incident closes so long after its last refusal, with incident_close_relays proved relays.",
     Count incident_close_relays = "3": "The proved relays that close an incident.",
+    Days incident_historic_days = "7": "A closed incident is historic so long after its repair.",
     Minutes incident_recovering_minutes = "60": "For so long after a repair an incident is recovering: Exchange Online takes time to apply a change.",
     Severity severity_refused_everywhere = "critical": "Severity of a breaking finding where every server of the connector is refused.",
     Severity severity_refused = "high": "Severity of a breaking finding otherwise.",

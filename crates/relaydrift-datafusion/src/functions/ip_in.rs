@@ -15,7 +15,8 @@ use super::scalar::{About, Scalar, TEXT, OneOrMany, texts};
 pub(super) fn udf() -> ScalarUDF {
     Scalar {
         name: "ip_in",
-        takes: vec![vec![TEXT, TEXT], vec![TEXT, texts()]],
+        // Lists first: a list of another kind of text would else be taken as one text.
+        takes: vec![vec![TEXT, texts()], vec![TEXT, TEXT]],
         returns: DataType::Boolean,
         kernel: ip_in,
         about: About {

@@ -31,6 +31,7 @@ list![
     ip_in,
     ip_scope,
     public_authority,
+    remedy,
     setting,
     smtp_code,
     smtp_enhanced,

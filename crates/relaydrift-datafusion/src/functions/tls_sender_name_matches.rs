@@ -12,7 +12,8 @@ use super::scalar::{About, Scalar, TEXT, OneOrMany, texts};
 pub(super) fn udf() -> ScalarUDF {
     Scalar {
         name: "tls_sender_name_matches",
-        takes: vec![vec![TEXT, TEXT], vec![TEXT, texts()]],
+        // Lists first: a list of another kind of text would else be taken as one text.
+        takes: vec![vec![TEXT, texts()], vec![TEXT, TEXT]],
         returns: TEXT,
         kernel: matches,
         about: About {

@@ -1,0 +1,134 @@
+//! Rows of `diagnosis`, and the incidents they make: one cause on one connector, all servers it hit together.
+
+use serde::Deserialize;
+
+use crate::ask::Time;
+
+/// How an incident stands, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Mail is refused.
+    Open,
+    /// Mail is relayed again, for less than an hour.
+    Recovering,
+    /// It is over.
+    Closed,
+    /// It is over for long.
+    Historic,
+}
+
+/// One row of `diagnosis`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Row {
+    pub connector_id: String,
+    pub server: String,
+    pub title: String,
+    pub confidence: String,
+    pub state: State,
+    pub severity: String,
+    pub incident_uid: String,
+    pub first_refused: Time,
+    pub last_refused: Time,
+    pub last_good: Option<Time>,
+    pub relayed_again: Option<Time>,
+    pub refused: i64,
+    pub messages: i64,
+    pub codes: Option<Vec<String>>,
+    pub sender_domains: Option<Vec<String>>,
+    pub spared_servers: Option<Vec<String>>,
+    pub thumbprint: Option<String>,
+    pub before_thumbprint: Option<String>,
+    pub egress_ip: Option<String>,
+    pub before_egress_ip: Option<String>,
+    pub session_id: Option<String>,
+    pub path: Option<String>,
+    pub line: Option<i64>,
+    pub reply: Option<String>,
+    pub ruled_out: Option<String>,
+    pub explanation: String,
+    pub fix: String,
+    pub verify: String,
+    pub rollback: String,
+    pub link: String,
+}
+
+/// What one cause did on one connector; at least one row, the first server hit first.
+#[derive(Debug)]
+pub struct Incident {
+    /// See `diagnosis.incident_uid`.
+    pub uid: String,
+    /// A row per server.
+    pub rows: Vec<Row>,
+}
+
+impl Incident {
+    /// The first server that was hit, whose facts stand for the incident.
+    pub fn first(&self) -> &Row {
+        // `gathered` makes none without a row.
+        &self.rows[0]
+    }
+
+    /// The worst state of its servers.
+    pub fn state(&self) -> State {
+        self.rows
+            .iter()
+            .map(|row| row.state)
+            .min()
+            .unwrap_or(State::Historic)
+    }
+
+    /// Recipients refused, on all servers.
+    pub fn refused(&self) -> i64 {
+        self.rows.iter().map(|row| row.refused).sum()
+    }
+
+    /// Messages that bounced and must be sent again.
+    pub fn messages(&self) -> i64 {
+        self.rows.iter().map(|row| row.messages).sum()
+    }
+
+    /// Names of the servers hit.
+    pub fn servers(&self) -> Vec<String> {
+        self.rows.iter().map(|row| row.server.clone()).collect()
+    }
+
+    /// Servers of the connector that were not hit.
+    pub fn spared(&self) -> Vec<String> {
+        let hit = self.servers();
+        let spared = self.first().spared_servers.iter().flatten();
+        spared
+            .filter(|server| !hit.contains(server))
+            .cloned()
+            .collect()
+    }
+
+    /// The last refusal.
+    pub fn last_refused(&self) -> Time {
+        self.rows
+            .iter()
+            .map(|row| row.last_refused)
+            .max()
+            .unwrap_or(self.first().last_refused)
+    }
+}
+
+/// The rows by incident, newest incident first.
+pub fn gathered(mut rows: Vec<Row>) -> Vec<Incident> {
+    rows.sort_by(|a, b| (a.first_refused, &a.server).cmp(&(b.first_refused, &b.server)));
+    let mut incidents: Vec<Incident> = Vec::new();
+    for row in rows {
+        match incidents
+            .iter_mut()
+            .find(|incident| incident.uid == row.incident_uid)
+        {
+            Some(incident) => incident.rows.push(row),
+            None => incidents.push(Incident {
+                uid: row.incident_uid.clone(),
+                rows: vec![row],
+            }),
+        }
+    }
+    incidents.reverse();
+    incidents
+}

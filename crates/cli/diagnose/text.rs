@@ -1,0 +1,184 @@
+//! Incidents for a person: what happened, since when, who is hit, why, what to do.
+
+use super::incident::{Incident, Row, State};
+use crate::escape::visible;
+use crate::output::count;
+use crate::page::{Page, Tone};
+
+/// The columns that labels take.
+const LABEL: usize = 9;
+
+/// The newest incident in full, the others in a line each; all of them in full where `whole`.
+pub fn write(page: &mut Page, incidents: &[Incident], whole: bool) {
+    let Some((newest, others)) = incidents.split_first() else {
+        let text = page.tone(Tone::Good, "GREEN");
+        page.line(
+            0,
+            &format!("{text}  No incident: no mail was refused often enough to make one."),
+        );
+        return;
+    };
+    full(page, newest);
+    if others.is_empty() {
+        return;
+    }
+    if whole {
+        for incident in others {
+            page.gap();
+            full(page, incident);
+        }
+        return;
+    }
+    page.gap();
+    page.heading(0, "Before that (--all, or --incident with the id)");
+    for incident in others {
+        let (tone, label) = label(incident.state());
+        let label = page.tone(tone, label);
+        page.wrapped(
+            0,
+            2,
+            &format!(
+                "{} {label} {} since {}: {}, {}",
+                &incident.uid[..8],
+                place(incident),
+                incident.first().first_refused.minute(),
+                visible(&incident.first().title),
+                count(incident.refused(), "recipient")
+            ),
+        );
+    }
+}
+
+fn label(state: State) -> (Tone, &'static str) {
+    match state {
+        State::Open => (Tone::Bad, "RED open"),
+        State::Recovering => (Tone::Warn, "YELLOW recovering"),
+        State::Closed => (Tone::Good, "GREEN closed"),
+        State::Historic => (Tone::Good, "GREEN historic"),
+    }
+}
+
+fn place(incident: &Incident) -> String {
+    format!(
+        "'{}' on {}",
+        visible(&incident.first().connector_id),
+        listed(&incident.servers())
+    )
+}
+
+fn full(page: &mut Page, incident: &Incident) {
+    let row = incident.first();
+    let (tone, label) = label(incident.state());
+    let label = page.tone(tone, label);
+    page.line(
+        0,
+        &format!(
+            "{label}  {} ({}, confidence {})",
+            visible(&row.title),
+            row.severity,
+            row.confidence
+        ),
+    );
+    entry(
+        page,
+        "Check",
+        &format!("{}, incident {}", place(incident), &incident.uid[..8]),
+    );
+    entry(page, "Status", &status(incident));
+    let spared = incident.spared();
+    let detail = if spared.is_empty() {
+        String::new()
+    } else {
+        format!("; not hit: {}", listed(&spared))
+    };
+    if incident.refused() > 0 {
+        entry(
+            page,
+            "Detail",
+            &format!(
+                "{} in {} refused ({}){detail}. What bounced must be sent again.",
+                count(incident.refused(), "recipient"),
+                count(incident.messages(), "message"),
+                visible(&row.codes.clone().unwrap_or_default().join(", ")),
+            ),
+        );
+    }
+    for (at, row) in incident.rows.iter().enumerate() {
+        entry(
+            page,
+            if at == 0 { "Why" } else { "" },
+            &visible(&row.explanation),
+        );
+        evidence(page, row);
+    }
+    if let Some(ruled_out) = row.ruled_out.as_deref().filter(|text| !text.is_empty()) {
+        entry(page, "Not it", &visible(ruled_out));
+    }
+    block(page, "Fix", &row.fix);
+    entry(page, "Verify", &visible(&row.verify));
+    block(page, "Undo", &row.rollback);
+    entry(page, "More", &row.link);
+}
+
+fn status(incident: &Incident) -> String {
+    let first = incident.first();
+    let good = match first.last_good {
+        Some(good) => format!("; last proved relay before {}", good.minute()),
+        None => String::new(),
+    };
+    let again = incident
+        .rows
+        .iter()
+        .filter_map(|row| row.relayed_again)
+        .max();
+    let end = match (incident.state(), again) {
+        (State::Open, _) => format!("last seen {}", incident.last_refused().minute()),
+        (_, Some(again)) => format!(
+            "until {}, relayed again {}",
+            incident.last_refused().minute(),
+            again.minute()
+        ),
+        (_, None) => format!("until {}", incident.last_refused().minute()),
+    };
+    format!("since {} UTC, {end}{good}", first.first_refused.minute())
+}
+
+/// The deciding row as it stands in the log, and where.
+fn evidence(page: &mut Page, row: &Row) {
+    if let (Some(reply), Some(session)) = (&row.reply, &row.session_id) {
+        page.wrapped(
+            LABEL,
+            2,
+            &format!("\"{}\" (session {})", visible(reply), visible(session)),
+        );
+    }
+    if let (Some(path), Some(line)) = (&row.path, row.line) {
+        page.line(LABEL, &format!("{}:{line}", visible(path)));
+    }
+}
+
+fn entry(page: &mut Page, label: &str, text: &str) {
+    page.wrapped(0, LABEL, &format!("{label:<LABEL$}{text}"));
+}
+
+/// Commands: never wrapped, so that they can be copied.
+fn block(page: &mut Page, label: &str, text: &str) {
+    for (at, line) in text.lines().enumerate() {
+        let label = if at == 0 { label } else { "" };
+        page.line(0, &format!("{label:<LABEL$}{}", visible(line)));
+    }
+}
+
+/// `EX01, EX02 and 3 more`
+pub fn listed(names: &[String]) -> String {
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| visible(name).into_owned())
+        .collect();
+    match names.as_slice() {
+        [] => "no server".into(),
+        [one] => one.clone(),
+        [first @ .., last] if first.len() < 6 => format!("{} and {last}", first.join(", ")),
+        [first @ ..] => format!("{} and {} more", first[..5].join(", "), first.len() - 5),
+    }
+}

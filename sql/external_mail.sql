@@ -1,0 +1,155 @@
+-- One mail transaction through Exchange Online that tells something about attribution or the tenant's standing:
+-- recipients outside the tenant were accepted (`proves`), or the mail was turned away for a reason of the
+-- sender's side (`family`). A session that TLS ended before any mail counts as one (ordinal 0, nobody refused).
+-- family: `attribution` (5.7.64, ATTR35, ATTR36, 5.7.51, 5.7.68, 454 TLS channel), `blocked_connector` (5.7.711),
+-- `tenant_limit` (5.7.232, 5.7.233), `tenant_blocked` (5.7.705, 5.7.750), `reputation` (5.7.606 to 649, 5.7.511 to
+-- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `tls` (the session that TLS ended); else null.
+-- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
+-- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
+-- Reads: transactions, sessions, front_ends, relay_domains, connectors.
+with told as (
+    select
+        transactions.organization,
+        connectors.connector_id,
+        connectors.role,
+        coalesce(front_ends.server, transactions.server) as server,
+        transactions.service,
+        transactions.session_id,
+        transactions.ordinal,
+        coalesce(transactions.reply_time, transactions.start_time) as at,
+        coalesce(transactions.reply_source_id, transactions.source_id) as source_id,
+        coalesce(transactions.reply_line, transactions.line) as line,
+        transactions.message_id,
+        lower(transactions.sender_domain) as sender_domain,
+        transactions.recipients,
+        transactions.accepted,
+        transactions.refused,
+        transactions.accepted_domains,
+        transactions.refused_domains,
+        transactions.outcome,
+        transactions.reply_code,
+        transactions.enhanced_code,
+        transactions.attr_code,
+        transactions.reply_text,
+        coalesce(nullif(front_ends.certificate, 'none'), transactions.sent_thumbprint) as thumbprint,
+        coalesce(front_ends.egress, transactions.egress_ip) as egress_ip,
+        case
+            when transactions.refused > 0 then 'attribution'
+            when transactions.outcome not in ('deferred', 'rejected') then null
+            when transactions.enhanced_code = '5.7.711' then 'blocked_connector'
+            when transactions.enhanced_code in ('5.7.232', '5.7.233') then 'tenant_limit'
+            when transactions.enhanced_code in ('5.7.705', '5.7.750') then 'tenant_blocked'
+            when transactions.enhanced_code in ('4.7.230', '5.7.230') then 'server_version'
+            when transactions.enhanced_code in ('5.7.708', '5.7.511', '5.7.512', '5.7.513') then 'reputation'
+            when
+                regexp_like(transactions.enhanced_code, '^5\.7\.6(0[6-9]|[1-4][0-9])$')
+                or regexp_like(transactions.enhanced_code, '^4\.7\.(5[0-9][0-9]|6[0-9][0-9]|8[5-9][0-9])$')
+                then 'reputation'
+        end as family
+    from transactions
+    left join front_ends
+        on transactions.organization = front_ends.organization
+        and transactions.session_id = front_ends.hub_session_id
+    inner join connectors
+        on transactions.organization = connectors.organization
+        and coalesce(front_ends.connector_id, transactions.connector_id) = connectors.connector_id
+    where connectors.role in ('cloud_hybrid', 'cloud_relay')
+),
+
+reached as (
+    select
+        organization,
+        connector_id,
+        server,
+        service,
+        session_id,
+        ordinal,
+        unnest(accepted_domains) as domain
+    from told
+    where accepted > 0
+),
+
+proving as (
+    select distinct
+        reached.organization,
+        reached.server,
+        reached.service,
+        reached.session_id,
+        reached.ordinal
+    from reached
+    inner join relay_domains
+        on reached.organization = relay_domains.organization
+        and reached.connector_id = relay_domains.connector_id
+        and reached.domain = relay_domains.domain
+    where relay_domains.outside
+)
+
+select
+    told.organization,
+    told.connector_id,
+    told.role,
+    told.server,
+    told.service,
+    told.session_id,
+    told.ordinal,
+    told.at,
+    told.source_id,
+    told.line,
+    told.message_id,
+    told.sender_domain,
+    told.recipients,
+    told.accepted,
+    case when told.family = 'attribution' then told.refused else told.recipients end as refused,
+    told.accepted_domains,
+    told.refused_domains,
+    told.reply_code,
+    told.enhanced_code,
+    told.attr_code,
+    told.reply_text,
+    told.thumbprint,
+    told.egress_ip,
+    told.family,
+    proving.session_id is not null as proves
+from told
+left join proving
+    on told.organization = proving.organization
+    and told.server = proving.server
+    and told.service = proving.service
+    and told.session_id = proving.session_id
+    and told.ordinal = proving.ordinal
+where told.family is not null or proving.session_id is not null
+union all
+select
+    sessions.organization,
+    sessions.connector_id,
+    connectors.role,
+    sessions.server,
+    sessions.service,
+    sessions.session_id,
+    cast(0 as int) as ordinal,
+    sessions.end_time as at,
+    sessions.source_id,
+    sessions.line,
+    null as message_id,
+    null as sender_domain,
+    cast(0 as bigint) as recipients,
+    cast(0 as bigint) as accepted,
+    cast(0 as bigint) as refused,
+    null as accepted_domains,
+    null as refused_domains,
+    null as reply_code,
+    null as enhanced_code,
+    null as attr_code,
+    sessions.tls_error as reply_text,
+    sessions.sent_thumbprint as thumbprint,
+    sessions.egress_ip,
+    'tls' as family,
+    false as proves
+from sessions
+inner join connectors
+    on sessions.organization = connectors.organization and sessions.connector_id = connectors.connector_id
+where
+    connectors.role in ('cloud_hybrid', 'cloud_relay')
+    and sessions.tls_error is not null
+    and coalesce(sessions.messages, 0) = 0
+    and coalesce(sessions.recipients, 0) = 0

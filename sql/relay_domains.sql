@@ -1,0 +1,54 @@
+-- One recipient domain that a connector sent to through Exchange Online, and whether it lies outside the tenant.
+-- Only mail to a domain outside needs attribution, so only that proves it. Where accepted domains are imported,
+-- outside is what none of them covers; else what the connector has had refused for want of attribution, at any
+-- time (mail to the tenant's own domains passes unattributed, so a refusal tells that a domain is outside).
+-- Grain: organization, connector_id, domain. Reads: observed, accepted_domains.
+with reached as (
+    select
+        organization,
+        connector_id,
+        compared as domain,
+        sum(refused) as refused
+    from observed
+    where kind = 'relay'
+    group by organization, connector_id, compared
+),
+
+-- Every accepted domain counts, whenever it was imported: a domain that comes or goes later moves no verdict.
+own as (
+    select distinct
+        organization,
+        lower(domain_name) as domain,
+        coalesce(match_subdomains, false) or starts_with(domain_name, '*.') as with_subdomains
+    from accepted_domains
+    where domain_name is not null
+),
+
+covered as (
+    select
+        reached.organization,
+        reached.connector_id,
+        reached.domain,
+        reached.refused,
+        count(own.domain) as known,
+        max(
+            case
+                when reached.domain = ltrim(own.domain, '*.') then 1
+                when own.with_subdomains and ends_with(reached.domain, concat('.', ltrim(own.domain, '*.'))) then 1
+                else 0
+            end
+        ) as is_own
+    from reached
+    left join own on reached.organization = own.organization
+    group by reached.organization, reached.connector_id, reached.domain, reached.refused
+)
+
+select
+    organization,
+    connector_id,
+    domain,
+    case
+        when known > 0 then is_own = 0
+        else refused > 0
+    end as outside
+from covered
