@@ -9,6 +9,7 @@ use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_with};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
+use futures::StreamExt;
 use futures::future::try_join_all;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, PutMode};
@@ -184,8 +185,17 @@ impl Lake {
         match delta.load().await {
             Ok(()) => Ok(Some(delta)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
+            // Made by a run that stopped, or before there was such a table.
+            Err(_) if !self.has_log(table).await? => Ok(None),
             Err(error) => Err(Error::delta(table)(error)),
         }
+    }
+
+    /// True if a table has any file of a Delta log.
+    async fn has_log(&self, table: Table) -> Result<bool, Error> {
+        let path = self.path(&[table.name(), "_delta_log"]);
+        let first = self.store.list(Some(&path)).next().await;
+        Ok(first.transpose().map_err(Error::store(&path))?.is_some())
     }
 
     /// Creates a table unless it is there.

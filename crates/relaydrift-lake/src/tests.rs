@@ -179,6 +179,26 @@ async fn an_empty_lake_has_every_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_were_never_made_are_empty_until_they_are() {
+    let (folder, _) = new_lake().await;
+    // As a run leaves them that stops while it makes them, or one that knew fewer tables.
+    for table in [Table::Sources, Table::ProxiedHalves] {
+        std::fs::remove_dir_all(folder.path().join(table.name())).unwrap();
+    }
+    let bare = folder.path().join(Table::Sessions.name());
+    std::fs::remove_dir_all(bare.join("_delta_log")).unwrap();
+    let lake = Lake::open(location(folder.path())).await.unwrap();
+    assert_eq!(lake.newest_batch().await.unwrap(), 0);
+    for table in Table::ALL {
+        assert_eq!(count(&lake, table).await, 0, "{}", table.name());
+    }
+    let lake = Lake::open_or_create(location(folder.path())).await.unwrap();
+    let batch = full_batch(&lake, &[false]).await;
+    batch.commit(&Summary::default()).await.unwrap();
+    assert_eq!(count(&lake, Table::Sources).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_committed_is_there_after_reopening() {
     // Names that a URL spells in another way.
     let folder = tempfile::tempdir().unwrap();
