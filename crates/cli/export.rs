@@ -1,6 +1,8 @@
 //! `relaydrift export`: rows become canonical events, and those go to a SIEM.
 
 mod args;
+mod diagnosis;
+mod expiry;
 mod incidents;
 mod memory;
 mod target;
@@ -213,19 +215,25 @@ async fn tell(
             })
             .await
         }
-        What::Drift => {
-            let within = |finding: &Finding| {
-                let at = finding.found_at();
+        What::Drift | What::Diagnosis | What::Expiry => {
+            let clock = Clock { latest, report };
+            let within = |at: i64| {
                 since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
             };
-            let findings: Vec<Finding> = DRIFT.ask(ctx).await?;
-            let findings = findings.into_iter().filter(within).collect();
-            for event in incidents::incidents(findings, Clock { latest, report }, &memory) {
+            let events = match what {
+                What::Diagnosis => diagnosis::events(ctx, within, clock, &memory).await?,
+                What::Expiry => expiry::events(ctx, clock, &memory).await?,
+                _ => {
+                    let mut findings: Vec<Finding> = DRIFT.ask(ctx).await?;
+                    findings.retain(|finding| within(finding.found_at()));
+                    incidents::incidents(findings, clock, &memory)
+                }
+            };
+            for event in events {
                 line.push(event.clone(), Mark::Incident(Box::new(event)))?;
             }
             Ok(())
         }
-        What::Diagnosis | What::Expiry => bail!("--what {}: not yet", what.name()),
     }
 }
 

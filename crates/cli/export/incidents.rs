@@ -68,6 +68,13 @@ pub struct Clock {
     pub report: i64,
 }
 
+impl Clock {
+    /// Whether something was last heard of so long ago that nobody is to be woken for it.
+    pub fn is_past(self, heard: i64) -> bool {
+        heard.saturating_add(DAY) < self.report
+    }
+}
+
 impl Finding {
     /// When the row was found that decided it.
     pub fn found_at(&self) -> i64 {
@@ -226,7 +233,7 @@ fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
         key,
         time: opened,
         reported: clock.report,
-        historic: heard.saturating_add(DAY) < clock.report,
+        historic: clock.is_past(heard),
         organization: first.organization.clone(),
         connector: first.connector_id.clone(),
         role: first.role.clone(),

@@ -409,7 +409,12 @@ impl Incident {
                 tactic: "TA0011",
                 tactic_name: "Command and Control",
             },
-            ("connector", _) => Attack {
+            ("connector", _)
+            | (
+                "diagnosis",
+                "blocked_connector" | "tenant_blocked" | "cloud_side_changed"
+                | "connector_disabled" | "shared_tenant",
+            ) => Attack {
                 technique: "T1199",
                 technique_name: "Trusted Relationship",
                 tactic: "TA0001",
