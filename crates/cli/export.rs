@@ -5,6 +5,7 @@ mod diagnosis;
 mod expiry;
 mod incidents;
 mod memory;
+mod security_lake;
 mod target;
 mod telemetry;
 
@@ -23,6 +24,7 @@ pub use args::ExportArgs;
 use args::{As, What};
 use incidents::{Clock, Finding};
 use memory::{Memory, Position};
+use security_lake::SecurityLake;
 use telemetry::{Choice, RefusalRow, Row, SessionRow};
 
 use crate::args::{Global, PlaceArgs};
@@ -53,30 +55,31 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
     let opened = source::open(&place, naming, need, global).await?;
     view(&opened.ctx, what)?;
     let keeper = Keeper::open(&args, what, form, &to).await?;
-    let transport = target::open(&to, form.format(), &args)?;
+    let mut line = if form == As::OcsfParquet {
+        let receiver = &args.receiver;
+        Line::Parquet(
+            Box::new(SecurityLake::new(&to, &receiver.account, &receiver.region)?),
+            Vec::new(),
+        )
+    } else {
+        let transport = target::open(&to, form.format(), &args)?;
+        let effort = Effort {
+            patience: args.patience,
+            rejected: rejected(args.rejected.as_deref())?,
+        };
+        let (safe, runtime) = (keeper.clone(), tokio::runtime::Handle::current());
+        let keep = move |marks: &[Mark]| {
+            let paper = safe.note(marks)?;
+            Ok(runtime.block_on(safe.keep(paper))?)
+        };
+        Line::Queue(
+            form.format(),
+            Queue::start(transport, effort, Box::new(keep)),
+        )
+    };
     opened.read(global.quiet).await?;
-    let effort = Effort {
-        patience: args.patience,
-        rejected: rejected(args.rejected.as_deref())?,
-    };
-    let safe = keeper.clone();
-    let runtime = tokio::runtime::Handle::current();
-    let queue = Queue::start(
-        transport,
-        effort,
-        Box::new(move |marks| safe.keep(&runtime, marks)),
-    );
-    let mut line = Line {
-        format: form.format(),
-        queue,
-    };
     let told = tell(&opened, &args, what, &keeper, &mut line).await;
-    // Whatever stopped the sending is the better answer than that it stopped.
-    let sent = match (line.queue.finish(), told) {
-        (Err(error), _) => return Err(error.into()),
-        (Ok(_), Err(error)) => return Err(error),
-        (Ok(sent), Ok(())) => sent,
-    };
+    let sent = line.finish(&keeper, told).await?;
     if !global.quiet {
         eprintln!("{}", summary(what, sent));
     }
@@ -151,23 +154,57 @@ enum Mark {
     Incident(Box<Event>),
 }
 
-/// Events on their way into the queue.
-struct Line {
-    format: Format,
-    queue: Queue<Mark>,
+/// Where events go.
+enum Line {
+    /// Rendered, through a queue, to a transport.
+    Queue(Format, Queue<Mark>),
+    /// Into Parquet files, remembered once all are written.
+    Parquet(Box<SecurityLake>, Vec<Mark>),
 }
 
 impl Line {
     fn push(&mut self, event: Event, mark: Mark) -> Result<()> {
-        let mut bytes = Vec::with_capacity(2048);
-        self.format.render(&event, &mut bytes);
-        Ok(self.queue.push(
-            Record {
-                key: event.key,
-                bytes,
-            },
-            mark,
-        )?)
+        match self {
+            Line::Queue(format, queue) => {
+                let mut bytes = Vec::with_capacity(2048);
+                format.render(&event, &mut bytes);
+                Ok(queue.push(
+                    Record {
+                        key: event.key,
+                        bytes,
+                    },
+                    mark,
+                )?)
+            }
+            Line::Parquet(files, marks) => {
+                // Of rows the last one says it all.
+                if let (Mark::Row(_), Some(Mark::Row(_))) = (&mark, marks.last()) {
+                    marks.pop();
+                }
+                marks.push(mark);
+                files.push(&event)
+            }
+        }
+    }
+
+    /// Waits until all is safe.
+    async fn finish(self, keeper: &Keeper, told: Result<()>) -> Result<Sent> {
+        match self {
+            Line::Queue(_, queue) => {
+                // Whatever stopped the sending is the better answer than that it stopped.
+                let sent = queue.finish()?;
+                told.map(|()| sent)
+            }
+            Line::Parquet(files, marks) => {
+                told?;
+                let taken = files.finish().await?;
+                keeper.keep(keeper.note(&marks)?).await?;
+                Ok(Sent {
+                    taken,
+                    ..Sent::default()
+                })
+            }
+        }
     }
 }
 
@@ -263,7 +300,7 @@ impl Keeper {
             "--resume {name}: a name of letters, digits, - and _"
         );
         let lake = Lake::open(lake).await?;
-        let stream = [what.name(), form.format().name(), to].map(str::to_owned);
+        let stream = [what.name(), form.name(), to].map(str::to_owned);
         let paper = lake.position(name).await?;
         let memory = Memory::read(paper.as_deref(), name, stream)?;
         Ok(Keeper {
@@ -279,15 +316,8 @@ impl Keeper {
             .clone()
     }
 
-    /// Called by the thread that sends, once the receiver has these.
-    fn keep(
-        &self,
-        runtime: &tokio::runtime::Handle,
-        marks: &[Mark],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let Some((lake, name)) = &self.paper else {
-            return Ok(());
-        };
+    /// Notes that the receiver has these; gives back the paper to keep.
+    fn note(&self, marks: &[Mark]) -> Result<Vec<u8>> {
         let mut memory = self
             .memory
             .lock()
@@ -298,8 +328,14 @@ impl Keeper {
                 Mark::Incident(event) => memory.tell(event),
             }
         }
-        let paper = memory.write()?;
-        runtime.block_on(lake.keep_position(name, paper))?;
+        memory.write()
+    }
+
+    /// Keeps the paper, where a name was given.
+    async fn keep(&self, paper: Vec<u8>) -> Result<()> {
+        if let Some((lake, name)) = &self.paper {
+            lake.keep_position(name, paper).await?;
+        }
         Ok(())
     }
 }

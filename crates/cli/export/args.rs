@@ -181,6 +181,14 @@ pub enum As {
 }
 
 impl As {
+    /// Its name in the position that a lake keeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            As::OcsfParquet => "ocsf-parquet",
+            other => other.format().name(),
+        }
+    }
+
     /// The renderer; Parquet holds the same events as OCSF 1.3.0.
     pub fn format(self) -> Format {
         match self {

@@ -1,5 +1,8 @@
 //! The canonical event: what there is to tell a SIEM, before any format has its say.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 /// One record on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -464,18 +467,52 @@ pub fn stream(kind: &str, class: &str) -> Stream {
     }
 }
 
+/// A fleet has few certificates, and each has many events: names are read once.
+fn names<T: Clone>(
+    memory: &'static std::thread::LocalKey<RefCell<HashMap<String, T>>>,
+    of: String,
+    read: impl FnOnce(&str) -> T,
+) -> T {
+    const MOST: usize = 256;
+    memory.with_borrow_mut(|known| {
+        if let Some(value) = known.get(&of) {
+            return value.clone();
+        }
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let value = read(&of);
+        known.insert(of, value.clone());
+        value
+    })
+}
+
+thread_local! {
+    static ATTRIBUTES: RefCell<HashMap<String, Option<String>>> = RefCell::default();
+    static OWN: RefCell<HashMap<String, bool>> = RefCell::default();
+}
+
+/// The value of an attribute of a distinguished name.
+pub(crate) fn dn_attribute(dn: Option<&str>, kind: &str) -> Option<String> {
+    let of = format!("{kind}\0{}", dn?);
+    names(&ATTRIBUTES, of, |_| {
+        relaydrift_parse::dn::attribute(dn.unwrap_or_default(), kind)
+    })
+}
+
 impl Certificate {
     /// The common name in the subject.
     pub fn common_name(&self) -> Option<String> {
-        relaydrift_parse::dn::attribute(self.subject.as_deref()?, "CN")
+        dn_attribute(self.subject.as_deref(), "CN")
     }
 
     /// Whether subject and issuer are the same name.
     pub fn is_self_signed(&self) -> Option<bool> {
-        Some(relaydrift_parse::dn::equal(
-            self.subject.as_deref()?,
-            self.issuer.as_deref()?,
-        ))
+        let (subject, issuer) = (self.subject.as_deref()?, self.issuer.as_deref()?);
+        let of = format!("{subject}\0{issuer}");
+        Some(names(&OWN, of, |_| {
+            relaydrift_parse::dn::equal(subject, issuer)
+        }))
     }
 
     /// `<I>issuer<S>subject`: what Exchange calls `TlsCertificateName`.

@@ -3,8 +3,6 @@
 //! Every character that [`acts`] is spelled `\uXXXX`, so that a line of output can neither break in
 //! two nor act on a terminal; any reader turns it back into the character.
 
-use std::fmt::Write as _;
-
 use crate::escape::acts;
 
 /// An object that is being written. Members that have no value are left out, and so are objects
@@ -26,8 +24,10 @@ impl Object<'_> {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
         }
-        string(self.out, name);
-        self.out.push(b':');
+        // Names are ours, and plain.
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
     }
 
     /// A text; an empty one is left out.
@@ -66,7 +66,10 @@ impl Object<'_> {
     /// A time as RFC 3339 in UTC.
     pub fn time(&mut self, name: &str, micros: Option<i64>) {
         if let Some(micros) = micros {
-            self.text(name, &relaydrift_parse::time::format(micros));
+            self.name(name);
+            self.out.push(b'"');
+            relaydrift_parse::time::write(micros, self.out);
+            self.out.push(b'"');
         }
     }
 
@@ -148,19 +151,39 @@ impl Object<'_> {
 }
 
 fn number(out: &mut Vec<u8>, value: i64) {
-    let mut text = String::new();
-    // Writing into a String cannot fail.
-    let _ = write!(text, "{value}");
-    out.extend_from_slice(text.as_bytes());
+    if value < 0 {
+        out.push(b'-');
+    }
+    let (mut digits, mut rest) = ([0; 20], value.unsigned_abs());
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        // A digit fits a byte.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
+
+/// Bytes that stand for themselves: 20 to 7e but quote and backslash. Nearly all text is such.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        plain[byte] = byte != b'"' as usize && byte != b'\\' as usize;
+        byte += 1;
+    }
+    plain
+};
 
 /// One string, quoted.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    // Bytes 20 to 7e but quote and backslash stand for themselves, and nearly all text is such.
-    let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !plain(byte)) {
+    while let Some(at) = rest.bytes().position(|byte| !PLAIN[usize::from(byte)]) {
         out.extend_from_slice(&rest.as_bytes()[..at]);
         // `at` is the start of a character: all before it are of one byte.
         let Some(c) = rest[at..].chars().next() else {
@@ -220,6 +243,15 @@ mod tests {
             r#"{"n":-5,"inner":{"yes":true},"list":["a","b"],"at":1500.001}"#
         );
         assert_eq!(written(|o| o.object("a", |_| ())), "{}");
+        let ends = written(|o| {
+            [i64::MIN, -1, 0, 10, i64::MAX]
+                .into_iter()
+                .for_each(|n| o.int("n", n))
+        });
+        assert_eq!(
+            ends,
+            r#"{"n":-9223372036854775808,"n":-1,"n":0,"n":10,"n":9223372036854775807}"#
+        );
     }
 
     proptest! {

@@ -23,6 +23,10 @@
 //! assert!(line.starts_with(br#"{"event":"smtp_refusal","key":"0f","time":"2026-10-01T"#));
 //! ```
 
+// Tests and benches share samples, which name this crate as others do.
+#[cfg(test)]
+extern crate self as relaydrift_export;
+
 mod error;
 pub mod escape;
 mod event;

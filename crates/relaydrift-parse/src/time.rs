@@ -62,19 +62,45 @@ const MONTHS: [&[u8]; 12] = [
 ///
 /// Years outside 0 to 9999, which no log holds, come out signed (ISO 8601, expanded form).
 pub fn format(micros: i64) -> String {
+    let mut text = Vec::with_capacity(32);
+    write(micros, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Appends a time as [`format`] writes it.
+pub fn write(micros: i64, out: &mut Vec<u8>) {
     let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     let (year, month, day) = civil(days);
     let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let year = match year {
-        0..=9999 => format!("{year:04}"),
-        _ => format!("{year:+05}"),
-    };
-    let fraction = match fraction % 1000 {
-        0 => format!("{:03}", fraction / 1000),
-        _ => format!("{fraction:06}"),
-    };
-    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction}Z")
+    if (0..=9999).contains(&year) {
+        digits_to(out, year, 4);
+    } else {
+        out.extend_from_slice(format!("{year:+05}").as_bytes());
+    }
+    for (before, value) in [
+        (b'-', month),
+        (b'-', day),
+        (b'T', seconds / 3600),
+        (b':', seconds / 60 % 60),
+        (b':', seconds % 60),
+    ] {
+        out.push(before);
+        digits_to(out, value, 2);
+    }
+    out.push(b'.');
+    match fraction % 1000 {
+        0 => digits_to(out, fraction / 1000, 3),
+        _ => digits_to(out, fraction, 6),
+    }
+    out.push(b'Z');
+}
+
+/// Appends the last `count` digits of a number that is not negative.
+fn digits_to(out: &mut Vec<u8>, value: i64, count: u32) {
+    for place in (0..count).rev() {
+        // A digit fits a byte.
+        out.push(b'0' + (value / 10_i64.pow(place) % 10) as u8);
+    }
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.mmmZ`, eight bytes at a time: after the exclusive-or with the template a

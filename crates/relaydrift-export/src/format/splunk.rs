@@ -2,6 +2,7 @@
 //! (Alerts for an incident, Email for a refusal, Certificates for a session), so that the add-on in
 //! `siem/splunk` needs no more than tags.
 
+use crate::event::dn_attribute;
 use crate::event::{Certificate, Event, Fact, Incident, Refusal, Session, Severity};
 use crate::format::ndjson;
 use crate::json::{self, Object};
@@ -83,11 +84,12 @@ fn email(event: &Event, refusal: &Refusal, o: &mut Object<'_>) {
     let status = refusal.enhanced.as_deref().or(plain.as_deref());
     o.text("status_code", status.unwrap_or("unknown"));
     o.maybe("message_info", refusal.text.as_deref());
-    o.text("src_user", refusal.sender.as_deref().unwrap_or("unknown"));
-    o.text(
-        "return_addr",
-        refusal.sender.as_deref().unwrap_or("unknown"),
-    );
+    let from = match refusal.sender.as_deref() {
+        Some("") => "<>",
+        sender => sender.unwrap_or("unknown"),
+    };
+    o.text("src_user", from);
+    o.text("return_addr", from);
     let sender = refusal.sender_domain.as_deref();
     let sender = sender.or(refusal.sender.as_deref().map(domain));
     let sender = sender.filter(|domain| !domain.is_empty());
@@ -130,8 +132,7 @@ fn session_members(event: &Event, session: &Session, o: &mut Object<'_>) {
 }
 
 fn certificate(sent: &Certificate, o: &mut Object<'_>) {
-    let attribute =
-        |dn: &Option<String>, kind: &str| relaydrift_parse::dn::attribute(dn.as_deref()?, kind);
+    let attribute = |dn: &Option<String>, kind: &str| dn_attribute(dn.as_deref(), kind);
     let known = |o: &mut Object<'_>, name: &str, value: Option<&str>| {
         o.text(
             name,

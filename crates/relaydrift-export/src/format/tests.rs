@@ -1,127 +1,16 @@
 //! Every format over every kind of event: what goes in comes out, and nothing a stranger wrote
 //! begins a second record or acts on a display.
 
+#[path = "../../tests/samples/mod.rs"]
+mod samples;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
+use self::samples::events;
 use super::*;
 use crate::escape::acts;
 use crate::event::*;
-
-/// An event of each kind in which every text is this one.
-fn events(text: &str) -> [Event; 3] {
-    let some = || Some(text.to_owned());
-    let certificate = Certificate {
-        thumbprint: "98EDA6C3519AB9377E15D610609CB4D81B06D5FC".to_owned(),
-        subject: some(),
-        issuer: some(),
-        serial: some(),
-        not_before: Some(1_790_812_800_000_000),
-        not_after: Some(1_822_348_800_000_000),
-        names: vec![text.to_owned()],
-    };
-    let end = |ip: &str| Endpoint {
-        ip: Some(ip.to_owned()),
-        port: Some(25),
-        host: some(),
-    };
-    let affected = Affected {
-        server: text.to_owned(),
-        key: "k1".to_owned(),
-        before: some(),
-        after: some(),
-        occurred: 1_790_812_800_000_000,
-        detected: 1_790_812_800_000_000,
-        session: some(),
-        refused: 7,
-    };
-    let incident = Incident {
-        uid: "u1".to_owned(),
-        state: State::New,
-        revision: 1,
-        stream: Stream::Security,
-        severity: Severity::High,
-        kind: "certificate".to_owned(),
-        class: "renamed".to_owned(),
-        breaking: true,
-        detail: text.to_owned(),
-        cause: some(),
-        confidence: some(),
-        fix: some(),
-        coverage: some(),
-        planned_change: some(),
-        tenant: some(),
-        connector_guid: some(),
-        opened: 1_790_812_800_000_000,
-        updated: 1_790_812_800_000_000,
-        closed: None,
-        last_good: None,
-        refused: 7,
-        servers: vec![affected],
-        before: Some(certificate.clone()),
-        after: Some(certificate.clone()),
-        sender_domains: vec![text.to_owned()],
-    };
-    let origin = Origin {
-        source: some(),
-        line: Some(4),
-    };
-    let refusal = Refusal {
-        service: some(),
-        session: text.to_owned(),
-        origin: origin.clone(),
-        local: end("10.0.0.5"),
-        remote: end("2001:db8::19"),
-        code: Some(550),
-        enhanced: Some("5.7.64".to_owned()),
-        attr: some(),
-        text: some(),
-        refused: 2,
-        sender_domain: some(),
-        recipient_domains: vec![text.to_owned()],
-        sender: some(),
-        recipients: vec![text.to_owned()],
-        message_id: some(),
-        thumbprint: Some(certificate.thumbprint.clone()),
-        egress_ip: Some("203.0.113.10".to_owned()),
-    };
-    let session = Session {
-        service: some(),
-        session: text.to_owned(),
-        origin,
-        end: 1_790_812_801_500_000,
-        local: end("10.0.0.5"),
-        remote: end("192.0.2.1"),
-        peer_kind: some(),
-        ehlo_name: some(),
-        egress_ip: Some("203.0.113.10".to_owned()),
-        tls_protocol: Some("SP_PROT_TLS1_2_CLIENT".to_owned()),
-        tls_cipher: some(),
-        tls_error: some(),
-        sent: Some(certificate),
-        messages: 1,
-        accepted: 1,
-        refused: 2,
-        outcome: some(),
-        disconnect_reason: some(),
-    };
-    [
-        Fact::Incident(Box::new(incident)),
-        Fact::Refusal(Box::new(refusal)),
-        Fact::Session(Box::new(session)),
-    ]
-    .map(|fact| Event {
-        key: "0f".to_owned(),
-        time: 1_790_812_800_000_000,
-        reported: 1_790_812_860_000_000,
-        historic: false,
-        organization: text.to_owned(),
-        connector: text.to_owned(),
-        role: some(),
-        server: text.to_owned(),
-        fact,
-    })
-}
 
 fn rendered(format: Format, event: &Event) -> String {
     let mut out = Vec::new();

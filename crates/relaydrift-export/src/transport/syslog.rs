@@ -2,8 +2,8 @@
 //!
 //! Syslog has no acknowledgement. What comes nearest: after a batch we close our side and wait for
 //! the receiver to close its own, which it does once it has read everything before. A receiver that
-//! died in between resets the connection or ends it without TLS's goodbye, and the batch is sent
-//! again: at least once.
+//! dies with something unread resets the connection, and the batch is sent again: at least once. What
+//! it had read and not yet written when it died, no sender of syslog can know.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -73,8 +73,10 @@ impl Syslog {
         let mut stream = self.connect().map_err(again)?;
         let Some(config) = &self.tls else {
             stream.write_all(bytes).map_err(again)?;
+            still_there(&stream).map_err(again)?;
             stream.shutdown(Shutdown::Write).map_err(again)?;
-            return goodbye(&mut stream).map_err(again);
+            goodbye(&mut stream).map_err(again)?;
+            return no_reset(&stream).map_err(again);
         };
         let name = ServerName::try_from(self.host.clone()).map_err(|_| {
             let problem = "no host name that a certificate could have";
@@ -95,10 +97,12 @@ impl Syslog {
             _ => again(error),
         };
         tls.write_all(bytes).map_err(tls_error)?;
+        still_there(&tls.sock).map_err(again)?;
         tls.conn.send_close_notify();
         tls.flush().map_err(tls_error)?;
         tls.sock.shutdown(Shutdown::Write).map_err(again)?;
-        goodbye(&mut tls).map_err(tls_error)
+        goodbye(&mut tls).map_err(tls_error)?;
+        no_reset(&tls.sock).map_err(again)
     }
 
     fn stop(&self, source: rustls::Error) -> Failure {
@@ -109,11 +113,34 @@ impl Syslog {
     }
 }
 
-/// Reads until the receiver closes. Whatever it says on the way means nothing in syslog.
+/// A receiver that closes before we do has not read to the end.
+fn still_there(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let closed = matches!(stream.peek(&mut [0]), Ok(0));
+    stream.set_nonblocking(false)?;
+    if closed {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    Ok(())
+}
+
+/// A reset can arrive behind the end of the stream.
+fn no_reset(stream: &TcpStream) -> io::Result<()> {
+    stream.take_error()?.map_or(Ok(()), Err)
+}
+
+/// Reads until the receiver closes. Whatever it says on the way means nothing in syslog, and rsyslog
+/// leaves without TLS's goodbye.
 fn goodbye(stream: &mut impl Read) -> io::Result<()> {
     let mut bytes = [0; 1024];
-    while stream.read(&mut bytes)? > 0 {}
-    Ok(())
+    loop {
+        match stream.read(&mut bytes) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 impl Transport for Syslog {
