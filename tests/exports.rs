@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::util::{Fleet, empty, program, query, run_for, text};
+use crate::util::{Fleet, empty, program, query, run_for, skip, text};
 
 const FLEET: &str = "--servers 2 --days 2 --seed 33 --sessions-per-hour 6";
 const FORMATS: [&str; 9] = [
@@ -236,6 +236,82 @@ fn killed_exports_lose_nothing() {
         started.elapsed()
     );
     assert!(killed > 0, "no run was killed before its end");
+}
+
+#[test]
+fn security_lake_files_are_read_by_others() {
+    let Some(python) = crate::lakes::python() else {
+        return skip("security lake", "no Python with duckdb and pyarrow");
+    };
+    let lake = lake("export-security-lake");
+    let folder = empty("export-security-lake-files");
+    let to = folder.to_str().expect("a path in UTF-8");
+    for what in ["drift", "refusals", "sessions"] {
+        run_for(
+            0,
+            &[
+                "export",
+                "--lake",
+                &lake,
+                "--what",
+                what,
+                "--as",
+                "ocsf-parquet",
+                "--to",
+                to,
+                "--mailboxes",
+                "--resume",
+                what,
+            ],
+        );
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/security_lake.py");
+    let output = std::process::Command::new(python)
+        .args([script, to])
+        .output()
+        .expect("Python starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut got = BTreeSet::new();
+    for (source, class) in [
+        ("relaydrift-finding", 2004),
+        ("relaydrift-network", 4001),
+        ("relaydrift-email", 4009),
+    ] {
+        assert_eq!(
+            found[source]["classes"],
+            serde_json::json!([class]),
+            "{found}"
+        );
+        assert_eq!(found[source]["schemas"], 1, "one schema in every file");
+        let keys = found[source]["keys"].as_array().expect("keys");
+        got.extend(
+            keys.iter()
+                .map(|key| key.as_str().expect("a key").to_owned()),
+        );
+    }
+    let mut want = BTreeSet::new();
+    for what in ["drift", "refusals", "sessions"] {
+        want.extend(keys(&exported(&lake, what, &[])));
+    }
+    let open =
+        rows(&lake, "sessions where open") + rows(&lake, "transactions where open and refused > 0");
+    assert!(got.is_subset(&want));
+    assert_eq!(got.len() + open, want.len());
+    run_for(
+        2,
+        &[
+            "export",
+            "--lake",
+            &lake,
+            "--what",
+            "drift",
+            "--as",
+            "ocsf-parquet",
+            "--to",
+            "-",
+        ],
+    );
 }
 
 #[test]

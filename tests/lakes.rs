@@ -108,7 +108,7 @@ fn a_killed_ingest_is_made_good_by_the_next() {
 }
 
 /// A Python that has the libraries, if there is one.
-fn python() -> Option<String> {
+pub fn python() -> Option<String> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");
     let modules = "import deltalake, duckdb, polars, pyarrow";
     [venv, "python3"]

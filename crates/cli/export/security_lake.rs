@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::dataframe::DataFrameWriteOptions;
-use datafusion::prelude::{JsonReadOptions, SessionContext, col};
+use datafusion::functions::expr_fn::{to_char, to_timestamp_millis};
+use datafusion::prelude::{JsonReadOptions, SessionContext, col, lit};
 use relaydrift_export::{Event, Format, ocsf_class};
 
 /// The classes: name of the source, and its columns. `[]` is a list, `{}` a record; a name alone is
@@ -165,8 +166,8 @@ async fn write_class(
         .schema(schema)
         .file_extension(".json");
     let events = ctx.read_json(lines.as_ref(), options).await?;
-    let day = "to_char(to_timestamp_millis(time), '%Y%m%d')";
-    let events = events.with_column("eventDay", events.parse_sql_expr(day)?)?;
+    let day = to_char(to_timestamp_millis(vec![col("time")]), lit("%Y%m%d"));
+    let events = events.with_column("eventDay", day)?;
     let mut parquet = TableParquetOptions::new();
     parquet.global.compression = Some("zstd(3)".to_owned());
     parquet.global.skip_arrow_metadata = true;
