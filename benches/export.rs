@@ -14,17 +14,17 @@ const RUNS: usize = 5;
 
 fn main() {
     let all = samples::realistic();
-    let kinds: [(&str, fn(&Event) -> bool); 3] = [
-        ("incident", |event| matches!(event.fact, Fact::Incident(_))),
-        ("refusal", |event| matches!(event.fact, Fact::Refusal(_))),
-        ("session", |event| matches!(event.fact, Fact::Session(_))),
+    let kinds: [fn(&Event) -> bool; 3] = [
+        |event| matches!(event.fact, Fact::Incident(_)),
+        |event| matches!(event.fact, Fact::Refusal(_)),
+        |event| matches!(event.fact, Fact::Session(_)),
     ];
     println!(
         "{:<10} {:>12} {:>12} {:>12}   events/s, one thread, median of {RUNS}",
         "format", "incident", "refusal", "session"
     );
     for format in Format::ALL {
-        let rates = kinds.map(|(_, is)| {
+        let rates = kinds.map(|is| {
             let events: Vec<&Event> = all.iter().filter(|event| is(event)).collect();
             rate(format, &events)
         });
