@@ -12,11 +12,14 @@
 //! - `configuration`: what a file, the environment and the command line come to.
 //! - `transcripts`: single sessions and messages, the review of a connector, the state of the logs.
 //! - `reports`: the page says what was planted, and a browser shows it.
+//! - `examples`: the ready questions are answered by the shipped fleet.
+//! - `shell`: the shell of `sql` in a real terminal.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
 mod configuration;
 mod corpus;
+mod examples;
 mod expect;
 mod exports;
 mod fleets;
@@ -25,5 +28,6 @@ mod lakes;
 mod readme;
 mod reports;
 mod scenarios;
+mod shell;
 mod transcripts;
 mod util;

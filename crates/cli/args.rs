@@ -449,9 +449,13 @@ pub struct DiagnoseArgs {
     arg_required_else_help = true,
     after_help = "\
 Examples:
+  relaydrift sql --lake /lake                   # a shell: .help, Tab completes
   relaydrift sql --lake /lake \"select * from certificate_spans\"
   relaydrift sql --logs /logs -o r.parquet \"select * from refusals\"
   relaydrift sql --lake /lake \"select server, count(*) from rejects group by 1\"
+  relaydrift sql --lake /lake < question.sql
+  relaydrift sql --lake /lake --example refused_by_server
+  relaydrift sql --examples                     # ready questions
   relaydrift sql --lake /lake \"show tables\"
   relaydrift sql --lake /lake \"describe drift\"
 
@@ -461,17 +465,24 @@ send_connectors, accepted_domains, certificates, transport_services,
 organization_config, blocked_connectors.
 Views: connectors, certificate_spans, egress_spans, certificate_drift,
 egress_drift, drift, refusals, coverage and those below them.
-Read only: nothing can be written, created or set."
+Read only: nothing can be written or created. A shell may set relaydrift.NAME;
+a single query takes --set NAME=VALUE."
 )]
 pub struct SqlArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// One SQL query
+    /// List ready questions
+    #[arg(long, group = "place")]
+    pub examples: bool,
+    /// One SQL query; without it stdin, or a shell on a terminal
     pub query: Option<String>,
     /// See [`ExpectedArgs`].
     #[command(flatten)]
     pub expected: ExpectedArgs,
+    /// Ask a ready question
+    #[arg(long, value_name = "NAME", conflicts_with = "query")]
+    pub example: Option<String>,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,

@@ -17,7 +17,6 @@ pub fn config() -> Option<PathBuf> {
 }
 
 /// The folder of what the program remembers for a user.
-#[allow(dead_code)]
 pub fn state() -> Option<PathBuf> {
     let home = ".local/state";
     find(

@@ -16,3 +16,13 @@ pub fn bar(bytes: u64, quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(8))
         .with_style(style)
 }
+
+/// A bar that is gone when this value is.
+pub struct Cleared(pub ProgressBar);
+
+impl Drop for Cleared {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+        self.0.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}

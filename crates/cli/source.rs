@@ -17,6 +17,7 @@ use crate::expect::Given;
 use crate::{progress, settings};
 
 /// A context with the tables and views over a lake or raw logs.
+#[derive(Clone)]
 pub struct Opened {
     /// Ready for questions.
     pub ctx: SessionContext,
@@ -38,9 +39,10 @@ impl Opened {
             quiet,
         );
         let shown = bar.clone();
+        // The bar goes also when nobody waits any more and the reading goes on.
+        let _bar = progress::Cleared(bar);
         let read = tokio::task::spawn_blocking(move || logs.read(&|bytes| shown.inc(bytes)));
         let read = read.await.context("a thread that read logs ended")?;
-        bar.finish_and_clear();
         read.map(drop).context("the logs cannot be read")
     }
 

@@ -1,33 +1,60 @@
-//! `relaydrift sql`: one read-only query, streamed to stdout.
+//! `relaydrift sql`: questions that only read, one from the command line or stdin, or a shell of them.
 
-use std::io::{self, IsTerminal};
+mod answer;
+mod caret;
+mod command;
+mod complete;
+mod example;
+mod names;
+mod pager;
+mod shell;
+mod statement;
 
-use anyhow::{Context, Result, bail};
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::sql::parser::Statement as Parsed;
+use datafusion::sql::sqlparser::ast;
 use relaydrift_datafusion::Need;
 
 use crate::args::{Global, SqlArgs};
+use crate::settings::Choice;
+use crate::source::Opened;
 use crate::{Exit, source};
 
-/// Runs the query of the arguments, else the one on stdin.
+/// Answers the query of the arguments, else the one on stdin, else opens a shell.
 pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
-    let query = match &args.query {
-        Some(query) => query.clone(),
-        None if !io::stdin().is_terminal() => io::read_to_string(io::stdin())?,
-        None => String::new(),
+    if args.examples {
+        let mut out = global.output.open()?;
+        out.write_all(command::examples(global.output.width().unwrap_or(100)).as_bytes())?;
+        out.finish()?;
+        return Ok(Exit::Clean);
+    }
+    let query = match (&args.example, &args.query) {
+        (Some(name), _) => Some(example::example(name)?.sql.to_owned()),
+        (None, Some(query)) => Some(query.clone()),
+        (None, None) if !io::stdin().is_terminal() => Some(io::read_to_string(io::stdin())?),
+        (None, None) => None,
+    };
+    let naming = source::naming(&args.naming, args.server.as_ref())?;
+    let Some(query) = query else {
+        ensure!(
+            io::stdout().is_terminal(),
+            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  a shell needs a terminal for its answers too"
+        );
+        let opened = source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+        return shell::run(opened, global).await;
     };
     if query.trim().is_empty() {
         bail!(
             "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
         );
     }
-    let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
-    if known(&opened.ctx, &query)? {
-        opened.read(global.quiet).await?;
-    }
+    let opened = source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    read_for(&opened, &query, global.quiet).await?;
     let answer = plan(&opened.ctx, &query).await?;
     let rows = answer.execute_stream().await?;
     let count = global.output.stream(rows).await?;
@@ -41,25 +68,68 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
     })
 }
 
+/// Reads the logs, with a bar, where the query needs more of them than their lines.
+async fn read_for(opened: &Opened, query: &str, quiet: bool) -> Result<()> {
+    match known(&opened.ctx, query)? {
+        true => opened.read(quiet).await,
+        false => Ok(()),
+    }
+}
+
 /// Plans a query that can only read: no table is created, written or dropped, no option is set.
 async fn plan(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
     let read_only = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false);
-    ctx.sql_with_options(query, read_only)
-        .await
-        .context("the query was not run")
+    let planned = ctx.sql_with_options(query, read_only).await;
+    planned.map_err(|error| refused("the query was not run", query, error))
+}
+
+/// What `set relaydrift.NAME = VALUE` chooses; `None` for everything else.
+fn choice(ctx: &SessionContext, query: &str) -> Result<Option<Choice>> {
+    let Parsed::Statement(statement) = read(ctx, query)? else {
+        return Ok(None);
+    };
+    // The only statement that the shell lets through beside those that read.
+    let ast::Statement::Set(ast::Set::SingleAssignment {
+        variable, values, ..
+    }) = *statement
+    else {
+        return Ok(None);
+    };
+    let name = variable.to_string();
+    if !name.to_lowercase().starts_with("relaydrift.") {
+        bail!("{name} is not relaydrift's: only settings that begin with relaydrift. can be set");
+    }
+    let value = match values.as_slice() {
+        [ast::Expr::Value(value)] => value.clone().into_string().unwrap_or(value.to_string()),
+        values => values.iter().map(ToString::to_string).collect(),
+    };
+    Ok(Some(Choice::new(&name.to_lowercase(), &value)))
+}
+
+/// Reads a query without asking what it names.
+fn read(ctx: &SessionContext, query: &str) -> Result<Parsed> {
+    let state = ctx.state();
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(query, &dialect);
+    statement.map_err(|error| refused("the query cannot be read", query, error))
+}
+
+/// An error in a query, with the place where it lies.
+fn refused(what: &str, query: &str, error: DataFusionError) -> anyhow::Error {
+    match caret::point(query, &error) {
+        Some(place) => anyhow!("{what}: {error}\n{place}"),
+        None => anyhow::Error::from(error).context(what.to_owned()),
+    }
 }
 
 /// Refuses tables that are not there, and says which are. True where the sessions have to be folded: where
 /// any table is named but `events`.
 fn known(ctx: &SessionContext, query: &str) -> Result<bool> {
     let state = ctx.state();
-    let dialect = state.config().options().sql_parser.dialect;
-    let statement = state
-        .sql_to_statement(query, &dialect)
-        .context("the query cannot be read")?;
+    let statement = read(ctx, query)?;
     let mut reads = false;
     for table in state
         .resolve_table_references(&statement)
