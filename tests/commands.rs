@@ -146,11 +146,12 @@ fn a_file_that_nothing_goes_into_is_an_error() {
 #[test]
 fn check_fits_every_format() {
     for format in ["table", "json", "ndjson", "csv", "parquet", "markdown"] {
-        let output = run_for(1, &["check", "tests/fleet", "--format", format]);
+        let output = run_for(1, &["check", "tests/fleet/EX03", "--format", format]);
         assert!(output.stdout.len() > 1000, "{format}");
+        if format == "markdown" {
+            assert!(text(&output.stdout).starts_with("```text\nREPAIRED: "));
+        }
     }
-    let markdown = run_for(1, &["check", "tests/fleet", "--format", "markdown"]);
-    assert!(text(&markdown.stdout).starts_with("```text\nREPAIRED: "));
 }
 
 #[test]

@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(offered(".schema refu", &names), ["refusals"]);
         assert_eq!(offered(".functions smtp_e", &names), ["smtp_enhanced"]);
         assert_eq!(offered(".last mark", &names), ["markdown"]);
-        assert_eq!(offered("select attr_c", &names), ["attr_code("]);
+        assert_eq!(offered("select smtp_enh", &names), ["smtp_enhanced("]);
         assert_eq!(
             offered("set relaydrift.silence_h", &names),
             ["relaydrift.silence_hours"]
