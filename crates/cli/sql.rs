@@ -45,7 +45,8 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
             io::stdout().is_terminal(),
             "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  a shell needs a terminal for its answers too"
         );
-        let opened = source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+        let opened =
+            source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
         return shell::run(opened, global).await;
     };
     if query.trim().is_empty() {
@@ -53,7 +54,8 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
             "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
         );
     }
-    let opened = source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let opened =
+        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
     read_for(&opened, &query, global.quiet).await?;
     let answer = plan(&opened.ctx, &query).await?;
     let rows = answer.execute_stream().await?;
