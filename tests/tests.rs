@@ -14,6 +14,7 @@
 //! - `reports`: the page says what was planted, and a browser shows it.
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
+//! - `lnav`: the log viewer takes our format.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
@@ -25,6 +26,7 @@ mod exports;
 mod fleets;
 mod front_ends;
 mod lakes;
+mod lnav;
 mod readme;
 mod reports;
 mod scenarios;

@@ -67,6 +67,15 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Write the help as manual pages
     Man(ManArgs),
+    /// Write the format of send logs for the log viewer lnav
+    #[command(after_help = "\
+Examples:
+  relaydrift lnav -o exchange_smtp_send.json
+  lnav -i exchange_smtp_send.json
+  lnav /logs/EX01                               # then, in lnav:
+  ;select log_time, connector, session from exchange_smtp_send
+   where enhanced_code = '5.7.64'")]
+    Lnav,
     /// Show one session as a transcript, replies beside their commands
     Show(ShowArgs),
     /// Follow one message across servers, services and sessions

@@ -18,6 +18,7 @@ mod facts;
 mod folders;
 mod generate;
 mod ingest;
+mod lnav;
 mod man;
 mod output;
 mod page;
@@ -114,6 +115,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Config(args) => config::run(args, global, config),
             Command::Completions(args) => completions::run(args, global),
             Command::Man(args) => man::run(args, global),
+            Command::Lnav => lnav::run(global),
             Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
             Command::Show(args) => show::run(args, global).await,
             Command::Doctor(args) => doctor::run(args, global).await,
