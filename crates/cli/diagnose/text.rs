@@ -179,6 +179,6 @@ pub fn listed(names: &[String]) -> String {
         [] => "no server".into(),
         [one] => one.clone(),
         [first @ .., last] if first.len() < 6 => format!("{} and {last}", first.join(", ")),
-        [first @ ..] => format!("{} and {} more", first[..5].join(", "), first.len() - 5),
+        many => format!("{} and {} more", many[..5].join(", "), many.len() - 5),
     }
 }
