@@ -118,6 +118,33 @@ fn a_file_is_written_whole_in_the_format_of_its_name() {
     assert_eq!(std::fs::read_dir(&folder).expect("the folder").count(), 6);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_command_that_is_interrupted_leaves_no_half_of_a_file() {
+    let folder = empty("output-interrupted");
+    let file = folder.join("a.csv");
+    let mut child = program()
+        .args(["sql", "--logs", "tests/fleet/EX03", "-o"])
+        .arg(&file)
+        .arg("select a.data from events a cross join events b cross join events c")
+        .spawn()
+        .expect("the program starts");
+    let entries = || std::fs::read_dir(&folder).expect("the folder").count();
+    let begun = std::time::Instant::now();
+    while entries() == 0 {
+        assert!(begun.elapsed().as_secs() < 120, "nothing was written");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let id = child.id().to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &id])
+        .status();
+    assert!(killed.expect("kill runs").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(entries(), 0);
+}
+
 #[test]
 fn a_file_that_nothing_goes_into_is_an_error() {
     let folder = empty("output-unused");

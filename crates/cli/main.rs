@@ -34,6 +34,7 @@ mod transcript;
 mod when;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -56,6 +57,9 @@ pub enum Exit {
     /// 2: done, but part of the input could not be read; it was named on stderr.
     Unreadable = 2,
 }
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
 
 /// Bytes of stack (reserved, not used) for planning: long expressions are planned by recursion.
 const STACK: usize = 512 << 20;
@@ -103,6 +107,15 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
         .enable_all()
         .build()
         .context("cannot start the worker threads")?;
+    if let Some(file) = global.output.file().map(Path::to_owned) {
+        // Whoever stops a command finds no half of its file.
+        runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                output::abandon(&file);
+                std::process::exit(INTERRUPTED);
+            }
+        });
+    }
     let exit = runtime.block_on(async {
         match command {
             Command::Check(args) => check::run(args, global).await,

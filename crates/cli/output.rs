@@ -13,7 +13,7 @@ mod parquet;
 mod table;
 
 pub use markdown::{fenced, inert};
-pub use out::Out;
+pub use out::{Out, abandon};
 pub use table::shorten;
 
 use std::io::IsTerminal;

@@ -37,15 +37,7 @@ impl Out {
             let device = OpenOptions::new().write(true).open(path);
             return Ok(Out::new(device.with_context(cannot)?));
         }
-        // A link stays a link: what it leads to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(format!(".{}.unfinished", std::process::id()));
-        let unfinished = Unfinished {
-            written: path.with_file_name(name),
-            path,
-        };
+        let unfinished = Unfinished::of(path);
         let file = File::create(&unfinished.written).with_context(cannot)?;
         Ok(Out {
             file: Some(unfinished),
@@ -84,6 +76,25 @@ impl Write for Out {
 struct Unfinished {
     path: PathBuf,
     written: PathBuf,
+}
+
+impl Unfinished {
+    fn of(path: &Path) -> Self {
+        // A link stays a link: what it leads to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}.unfinished", std::process::id()));
+        Unfinished {
+            written: path.with_file_name(name),
+            path,
+        }
+    }
+}
+
+/// Removes what this process has written of a file so far.
+pub fn abandon(path: &Path) {
+    drop(Unfinished::of(path));
 }
 
 impl Drop for Unfinished {
