@@ -1,8 +1,10 @@
 //! What a picture needs beyond the answer of `check`: one file of SQL each.
 
+use anyhow::Result;
+use datafusion::prelude::SessionContext;
 use serde::Deserialize;
 
-use crate::ask::Time;
+use crate::ask::{Time, records};
 
 crate::ask::questions! {
     "report":
@@ -85,4 +87,40 @@ pub struct Sent {
     pub thumbprint: String,
     pub server: String,
     pub band: Option<String>,
+}
+
+/// An incident and its cause.
+#[derive(Debug, Deserialize)]
+pub struct Diagnosed {
+    pub organization: String,
+    pub connector_id: String,
+    pub server: String,
+    pub title: Option<String>,
+    pub confidence: Option<String>,
+    pub state: Option<String>,
+    pub explanation: Option<String>,
+    pub fix: Option<String>,
+    pub first_refused: Option<Time>,
+}
+
+/// The incidents, newest first, where a view of them exists.
+pub async fn diagnosed(ctx: &SessionContext) -> Result<Vec<Diagnosed>> {
+    if !ctx.table_exist("diagnosis")? {
+        return Ok(Vec::new());
+    }
+    let columns = [
+        "organization",
+        "connector_id",
+        "server",
+        "title",
+        "confidence",
+        "state",
+        "explanation",
+        "fix",
+        "first_refused",
+    ];
+    let view = ctx.table("diagnosis").await?.select_columns(&columns)?;
+    let mut incidents: Vec<Diagnosed> = records(view).await?;
+    incidents.sort_by(|a, b| (b.first_refused, &a.server).cmp(&(a.first_refused, &b.server)));
+    Ok(incidents)
 }

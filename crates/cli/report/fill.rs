@@ -7,11 +7,11 @@ use anyhow::Result;
 use datafusion::prelude::SessionContext;
 use relaydrift_export::report::Text;
 use relaydrift_export::report::model::{
-    Answer, Band, Certificate, Change, Connector, Coverage, Gap, Lane, Logged, Other, Refused,
-    Report, Run, Span, Step, Tone, Verdict,
+    Answer, Band, Cause, Certificate, Change, Connector, Coverage, Gap, Lane, Logged, Other,
+    Refused, Report, Run, Span, Step, Tone, Verdict,
 };
 
-use super::ask::{self, Covered, Facts, Hour, Seen, Sent, Shown, Unlogged};
+use super::ask::{self, Covered, Diagnosed, Facts, Hour, Seen, Sent, Shown, Unlogged};
 use crate::check::report as found;
 use crate::check::{changed, text};
 use crate::output::{count, thousands};
@@ -30,6 +30,7 @@ struct Asked {
     seen: HashMap<Place, Vec<Seen>>,
     unlogged: HashMap<(String, String), Vec<Unlogged>>,
     covered: Vec<Covered>,
+    diagnosed: Vec<Diagnosed>,
     facts: Vec<Facts>,
     sent: HashMap<String, Vec<Sent>>,
 }
@@ -77,6 +78,7 @@ pub async fn fill(
             |one| one.first_hour.0,
         ),
         covered: ask::COVERED.ask(ctx).await?,
+        diagnosed: ask::diagnosed(ctx).await?,
         facts: ask::CERTIFICATES.ask(ctx).await?,
         sent: by(
             ask::EXPIRY.ask(ctx).await?,
@@ -175,7 +177,16 @@ fn connector(asked: &Asked, cloud: &found::Cloud, window: Window, several: bool)
             .filter(|one| window.holds(one.found_at.0) || one.is_open())
             .map(change)
             .collect(),
-        causes: Vec::new(),
+        causes: asked
+            .diagnosed
+            .iter()
+            .filter(|one| {
+                one.organization == connector.organization
+                    && one.connector_id == connector.connector_id
+                    && one.first_refused.is_none_or(|at| window.holds(at.0))
+            })
+            .map(cause)
+            .collect(),
         answers: cloud.refused.iter().map(answer).collect(),
         steps: cloud.next_steps.iter().map(step).collect(),
     }
@@ -283,6 +294,23 @@ fn change(change: &found::Change) -> Change {
         place: text::place(change.path.as_deref(), change.line)
             .unwrap_or_default()
             .into(),
+    }
+}
+
+fn cause(one: &Diagnosed) -> Cause {
+    let text = |value: &Option<String>| Text::from(value.as_deref().unwrap_or_default());
+    Cause {
+        server: one.server.as_str().into(),
+        cause: text(&one.title),
+        confidence: text(&one.confidence),
+        state: text(&one.state),
+        explanation: text(&one.explanation),
+        fix: one
+            .fix
+            .iter()
+            .flat_map(|fix| fix.lines())
+            .map(Text::from)
+            .collect(),
     }
 }
 

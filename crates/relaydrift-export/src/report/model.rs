@@ -160,8 +160,8 @@ pub struct Cause {
     pub state: Text,
     /// Why, in a sentence.
     pub explanation: Text,
-    /// What to do; a command to copy, may be empty.
-    pub fix: Text,
+    /// What to do: lines to copy, may be none.
+    pub fix: Vec<Text>,
 }
 
 /// What Exchange Online answered to one server.

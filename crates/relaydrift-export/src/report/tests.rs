@@ -177,7 +177,7 @@ pub fn hostile() -> Report {
         confidence: text(),
         state: text(),
         explanation: text(),
-        fix: text(),
+        fix: vec![text(), text()],
     }];
     connector.answers = vec![Answer {
         server: text(),
