@@ -39,6 +39,12 @@ fn a_lake_gives_the_page_of_its_logs() {
     run_for(0, &["ingest", "tests/fleet", "--lake", lake, "--quiet"]);
     let from_logs = page(&["--logs", "tests/fleet"], "report-of-logs");
     let from_lake = page(&["--lake", lake], "report-of-lake");
+    for part in [
+        "The certificate has another name</strong> on EX01",
+        "(closed, confidence",
+    ] {
+        assert!(from_logs.contains(part), "{part}");
+    }
     // A lake does not say how many files it is made of, nor which were left out.
     let (head, rest) = from_logs.split_once(" in 72 files").expect("files");
     let unread = rest.split_once("<section aria-labelledby=\"unread\">");

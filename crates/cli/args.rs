@@ -375,6 +375,9 @@ pub struct ReportArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// Where the pictures begin; findings before it are history (2026-10-05, 7d, 24h)
     #[arg(long, value_name = "TIME")]
     pub since: Option<When>,

@@ -55,6 +55,7 @@ async fn draw(opened: &Opened, args: &DriftArgs, global: &Global) -> Result<()> 
         until: args.until,
         as_of: args.as_of,
         title: "",
+        causes: false,
     };
     let mut told = report::tell(opened, &asked).await?;
     let same = |name: &Text, wanted: &Option<String>| {

@@ -28,13 +28,19 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     }
     let started = Instant::now();
     let naming = source::naming(&args.naming, None)?;
-    let opened = source::open(&args.place, naming, Need::Drift, global).await?;
+    let opened =
+        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    // Raw logs keep what is opened before they are read: causes are found in whole transactions.
+    for table in ["sessions", "transactions"] {
+        opened.ctx.table(table).await?;
+    }
     opened.read(global.quiet).await?;
     let asked = Asked {
         since: args.since,
         until: args.until,
         as_of: args.as_of,
         title: &args.title,
+        causes: true,
     };
     let report = tell(&opened, &asked).await?;
     if !global.quiet {
@@ -96,6 +102,8 @@ pub struct Asked<'a> {
     pub as_of: Option<When>,
     /// What stands above it.
     pub title: &'a str,
+    /// With the causes of incidents, for which whole sessions and transactions are needed.
+    pub causes: bool,
 }
 
 /// The records of the report.
@@ -114,5 +122,5 @@ pub async fn tell(opened: &Opened, args: &Asked<'_>) -> Result<model::Report> {
         "--since is not before --until: there is nothing between them to show"
     );
     let found = check::report(opened, extent, since.map(Time)).await?;
-    fill::fill(&opened.ctx, &found, window, args.title).await
+    fill::fill(&opened.ctx, &found, window, args).await
 }

@@ -1,10 +1,8 @@
 //! What a picture needs beyond the answer of `check`: one file of SQL each.
 
-use anyhow::Result;
-use datafusion::prelude::SessionContext;
 use serde::Deserialize;
 
-use crate::ask::{Time, records};
+use crate::ask::Time;
 
 crate::ask::questions! {
     "report":
@@ -15,6 +13,7 @@ crate::ask::questions! {
     UNLOGGED "unlogged",
     CERTIFICATES "certificates",
     EXPIRY "expiry",
+    DIAGNOSED "diagnosed",
 }
 
 /// A value on one server.
@@ -101,26 +100,4 @@ pub struct Diagnosed {
     pub explanation: Option<String>,
     pub fix: Option<String>,
     pub first_refused: Option<Time>,
-}
-
-/// The incidents, newest first, where a view of them exists.
-pub async fn diagnosed(ctx: &SessionContext) -> Result<Vec<Diagnosed>> {
-    if !ctx.table_exist("diagnosis")? {
-        return Ok(Vec::new());
-    }
-    let columns = [
-        "organization",
-        "connector_id",
-        "server",
-        "title",
-        "confidence",
-        "state",
-        "explanation",
-        "fix",
-        "first_refused",
-    ];
-    let view = ctx.table("diagnosis").await?.select_columns(&columns)?;
-    let mut incidents: Vec<Diagnosed> = records(view).await?;
-    incidents.sort_by(|a, b| (b.first_refused, &a.server).cmp(&(a.first_refused, &b.server)));
-    Ok(incidents)
 }

@@ -53,7 +53,7 @@ pub async fn fill(
     ctx: &SessionContext,
     found: &found::Report,
     window: Window,
-    title: &str,
+    wanted: &super::Asked<'_>,
 ) -> Result<Report> {
     let place = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
     let asked = Asked {
@@ -78,7 +78,10 @@ pub async fn fill(
             |one| one.first_hour.0,
         ),
         covered: ask::COVERED.ask(ctx).await?,
-        diagnosed: ask::diagnosed(ctx).await?,
+        diagnosed: match wanted.causes {
+            true => ask::DIAGNOSED.ask(ctx).await?,
+            false => Vec::new(),
+        },
         facts: ask::CERTIFICATES.ask(ctx).await?,
         sent: by(
             ask::EXPIRY.ask(ctx).await?,
@@ -88,7 +91,7 @@ pub async fn fill(
     };
     let several = found.extent.organizations > 1;
     Ok(Report {
-        title: title.into(),
+        title: wanted.title.into(),
         verdict: verdict(&found.verdict),
         from: window.from,
         to: window.to,

@@ -62,7 +62,7 @@ pub struct Connector {
     pub lanes: Vec<Lane>,
     /// What changed, one record per server, oldest first.
     pub changes: Vec<Change>,
-    /// Incidents with their causes, worst first.
+    /// Incidents with their causes, newest first.
     pub causes: Vec<Cause>,
     /// What Exchange Online answered to refused mail, most recipients first.
     pub answers: Vec<Answer>,
