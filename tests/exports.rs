@@ -149,6 +149,51 @@ fn one_alert_per_incident_with_every_finding_in_it() {
 }
 
 #[test]
+fn a_diagnosis_is_told_with_its_cause_and_fix() {
+    let lake = empty("export-diagnosis").join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    run_for(0, &["ingest", "tests/fleet", "--lake", lake, "--quiet"]);
+    let at = ["--as-of", "2026-10-03T12:00:00Z", "--resume", "siem"];
+    let told = exported(lake, "diagnosis", &at);
+    let sql = "select distinct incident_uid, cause from diagnosis order by 1";
+    let want: Vec<(String, String)> = query(&["--lake", lake], sql)
+        .iter()
+        .map(|row| (row["incident_uid"].to_string(), row["cause"].to_string()))
+        .collect();
+    let mut got: Vec<(String, String)> = told
+        .iter()
+        .map(|one| (one["incident_uid"].to_string(), one["cause"].to_string()))
+        .collect();
+    got.sort();
+    assert_eq!(got, want);
+    for one in &told {
+        let fix = one["fix"].as_str().expect("a fix");
+        assert!(
+            fix.contains("PowerShell") && one["historic"] == false && one["state"] == "closed",
+            "{one}"
+        );
+    }
+    assert!(exported(lake, "diagnosis", &at).is_empty());
+    let logs = [
+        "export",
+        "--logs",
+        "tests/fleet",
+        "--what",
+        "expiry",
+        "--as",
+        "ecs",
+        "--to",
+        "-",
+        "--quiet",
+    ];
+    let near = query(
+        &["--lake", lake],
+        "select distinct connector_id, thumbprint from certificate_expiry where band is not null",
+    );
+    assert_eq!(text(&run_for(0, &logs).stdout).lines().count(), near.len());
+}
+
+#[test]
 fn a_second_run_tells_only_what_is_new() {
     let fleet = Fleet::new(FLEET);
     let lake = empty("export-resume").join("lake");

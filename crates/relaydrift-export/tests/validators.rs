@@ -405,7 +405,8 @@ fn received(file: &Path) -> (std::collections::BTreeSet<String>, Vec<String>) {
     (lines.iter().filter_map(key).collect(), lines)
 }
 
-/// Sends to a receiver that is killed and started again on the way; nothing may be missing.
+/// Sends to a receiver that is killed and started again on the way; nothing may be missing. The
+/// receivers hold no queue in memory: what waits in one when they are killed, no sender knows of.
 fn survives(test: &str, start: impl Fn(u16) -> Daemon + Sync, folder: &Path, out: &Path) {
     let port = free_port();
     let trust = Trust::new(Some(&folder.join("ca.pem"))).unwrap();
@@ -474,6 +475,7 @@ fn rsyslog_over_tls_loses_nothing() {
         let config = format!(
             "global(workDirectory=\"{dir}\" maxMessageSize=\"64k\" defaultNetstreamDriver=\"gtls\" \
              defaultNetstreamDriverCAFile=\"{ca}\" defaultNetstreamDriverCertFile=\"{cert}\" defaultNetstreamDriverKeyFile=\"{key}\")\n\
+             main_queue(queue.type=\"Direct\")\n\
              module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\")\n\
              input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")\n\
              template(name=\"raw\" type=\"string\" string=\"%rawmsg%\\n\")\n\
@@ -511,7 +513,7 @@ fn syslog_ng_over_tls_loses_nothing() {
             "@version: 3.38\noptions {{ log-msg-size(65536); }};\n\
              source s {{ syslog(ip(127.0.0.1) port({port}) transport(\"tls\") flags(store-raw-message) \
              tls(key-file(\"{key}\") cert-file(\"{cert}\") peer-verify(optional-untrusted))); }};\n\
-             destination d {{ file(\"{out}\" template(\"${{RAWMSG}}\\n\")); }};\nlog {{ source(s); destination(d); }};\n",
+             destination d {{ file(\"{out}\" template(\"${{RAWMSG}}\\n\")); }};\nlog {{ source(s); destination(d); flags(flow-control); }};\n",
             key = at("key.pem"),
             cert = at("cert.pem"),
             out = at("out"),
