@@ -260,6 +260,26 @@ fn the_page_is_the_same_elements_whatever_a_stranger_wrote() {
 }
 
 #[test]
+fn every_row_has_the_cells_of_its_table() {
+    for report in [small(), hostile()] {
+        let page = html(&report).unwrap();
+        let mut tables = 0;
+        for table in page.split("<table").skip(1) {
+            let table = table.split("</table>").next().unwrap();
+            let (head, body) = table.split_once("</thead>").unwrap();
+            let columns = head.matches("<th ").count();
+            for row in body.split("<tr ").skip(1) {
+                let cells = row.matches("<td ").count() + row.matches("<th ").count();
+                let closed = row.matches("</td>").count() + row.matches("</th>").count();
+                assert_eq!((cells, closed), (columns, columns), "{row}");
+            }
+            tables += 1;
+        }
+        assert!(tables >= 4);
+    }
+}
+
+#[test]
 fn the_page_refers_to_nothing_outside() {
     let page = html(&small()).unwrap();
     for part in page.split("href=\"").skip(1) {

@@ -98,11 +98,14 @@ impl Axis {
         };
         let hours = times.windows(2).any(|pair| pair[1] - pair[0] < DAY);
         let months = times.windows(2).all(|pair| pair[1] - pair[0] > 27 * DAY);
-        let times = times.into_iter().filter(|at| *at >= self.from);
-        let ticks = times.enumerate().map(|(number, at)| Tick {
+        let times: Vec<Time> = times.into_iter().filter(|at| *at >= self.from).collect();
+        // Where there is room for half of them, midnights stay: they carry the date.
+        let midnight = times.iter().position(|at| at.rem_euclid(DAY) == 0);
+        let kept = midnight.unwrap_or(0) % 2;
+        let ticks = times.into_iter().enumerate().map(|(number, at)| Tick {
             at,
             label: label(at, hours, months),
-            minor: number % 2 == 1,
+            minor: number % 2 != kept,
         });
         ticks.collect()
     }
@@ -177,6 +180,13 @@ mod tests {
             hours,
             ["23:00", "6 Oct", "01:00", "02:00", "03:00", "04:00"]
         );
+        let ticks = Axis::new(at("2026-10-05T22:30:00Z"), at("2026-10-06T04:00:00Z")).ticks();
+        let kept: Vec<&str> = ticks
+            .iter()
+            .filter(|tick| !tick.minor)
+            .map(|tick| tick.label.as_str())
+            .collect();
+        assert_eq!(kept, ["6 Oct", "02:00", "04:00"]);
         let week = labels("2026-10-01T00:00:00Z", "2026-10-08T00:00:00Z");
         assert_eq!(week.first().map(String::as_str), Some("1 Oct"));
         assert_eq!(week.len(), 8);
