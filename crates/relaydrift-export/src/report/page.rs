@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Text;
 use super::finding::{Finding, named, thousands, tone};
 use super::fold::{UNFOLDED, fold};
-use super::model::{Band, Certificate, Change, Connector, Lane, Report, Tone};
+use super::model::{Band, Cause, Certificate, Change, Connector, Lane, Report, Tone};
 use super::picture::{self, Canvas, Drawing, Histogram, Logs, TALLEST, class};
 use super::time::{DAY, Tick, Time, day, minute, range, second};
 use crate::Error;
@@ -163,6 +163,7 @@ struct Section<'a> {
     connector: &'a Connector,
     shown: Vec<Drawing>,
     groups: Vec<Folded>,
+    causes: Vec<Causes<'a>>,
     histogram: Histogram,
     tallest: usize,
     ticks: Vec<(String, Tick)>,
@@ -198,6 +199,7 @@ impl<'a> Section<'a> {
             connector,
             shown: shown.iter().map(draw).collect(),
             groups: groups.collect(),
+            causes: causes(&connector.causes),
             histogram: picture::histogram(canvas, &connector.lanes),
             tallest: TALLEST,
             ticks: canvas.ticks(),
@@ -206,6 +208,37 @@ impl<'a> Section<'a> {
             legend: if many { Vec::new() } else { legend },
         }
     }
+}
+
+/// Incidents with one cause, in one state.
+struct Causes<'a> {
+    servers: String,
+    first: &'a Cause,
+    /// One per server, where there are several.
+    all: Vec<&'a Cause>,
+}
+
+/// Open incidents first; a cause that hit many servers is told once.
+fn causes(causes: &[Cause]) -> Vec<Causes<'_>> {
+    let mut groups: Vec<Vec<&Cause>> = Vec::new();
+    for cause in causes {
+        let of = |one: &Cause| (one.cause.clone(), one.state.clone(), one.confidence.clone());
+        match groups.iter_mut().find(|group| of(group[0]) == of(cause)) {
+            Some(group) => group.push(cause),
+            None => groups.push(vec![cause]),
+        }
+    }
+    groups.sort_by_key(|group| match &*group[0].state {
+        "open" => 0,
+        "recovering" => 1,
+        _ => 2,
+    });
+    let told = groups.into_iter().map(|all| Causes {
+        servers: named(all.iter().map(|one| &one.server), NAMED),
+        first: all[0],
+        all: if all.len() > 1 { all } else { Vec::new() },
+    });
+    told.collect()
 }
 
 /// A certificate as its letter on its colour.

@@ -341,6 +341,26 @@ fn many_servers_are_folded_and_stay_small() {
 }
 
 #[test]
+fn a_cause_that_hit_many_servers_is_told_once_and_open_ones_first() {
+    let cause = |server: usize, cause: &str, state: &str| Cause {
+        server: format!("EX{server:02}").into(),
+        cause: cause.into(),
+        state: state.into(),
+        fix: vec!["Get-InboundConnector".into()],
+        ..Cause::default()
+    };
+    let mut report = small();
+    let closed = (0..30).map(|server| cause(server, "TLS fails", "closed"));
+    report.connectors[0].causes = closed.chain([cause(40, "Address moved", "open")]).collect();
+    let page = html(&report).unwrap();
+    assert_eq!(page.matches("<strong>TLS fails</strong>").count(), 1);
+    assert!(page.contains("on EX00, EX01, EX02, EX03, EX04, EX05 and 24 more"));
+    assert_eq!(page.matches("Commands to copy").count(), 31);
+    let at = |text: &str| page.find(text).expect("told");
+    assert!(at("Address moved</strong> on EX40") < at("TLS fails</strong>"));
+}
+
+#[test]
 fn an_empty_report_is_a_page() {
     let page = html(&Report::default()).unwrap();
     assert!(page.ends_with("</html>") || page.ends_with("</html>\n"));
