@@ -39,6 +39,8 @@ with weighed as (
         strpos(coalesce(evidence.egress_ip, ''), ':') > 0 as over_ipv6,
         coalesce(dn_equal(evidence.subject, evidence.issuer), false) as self_signed,
         coalesce(evidence.not_after < incidents.first_refused, false) as expired,
+        coalesce(evidence.not_before < evidence.change['at'] - interval '45 days', false) as old_certificate,
+        evidence.foreign_senders,
         evidence.hit_together >= evidence.servers as all_hit,
         array_to_string(incidents.codes, ' ') as codes,
         evidence.passed >= 2
@@ -84,6 +86,8 @@ judged as (
             when recipient_decides then named_struct('cause', 'recipient_side', 'confidence', 'medium')
             when stripped > 0 and without_tls > 0 then named_struct('cause', 'tls_stripped', 'confidence', 'high')
             when intercepted_by is not null then named_struct('cause', 'tls_intercepted', 'confidence', 'high')
+            when expired and newer is not null
+                then named_struct('cause', 'newer_certificate_not_sent', 'confidence', 'high')
             when expired then named_struct('cause', 'certificate_expired', 'confidence', 'high')
             when (without_tls > 0 and with_tls = 0 or family = 'tls') and tls_failure is not null
                 then named_struct('cause', 'tls_failed', 'confidence', 'high')
@@ -104,11 +108,15 @@ judged as (
                     'cause', 'ipv6_toward_address_connector',
                     'confidence', case when by_address then 'high' else 'medium' end
                 )
+            when foreign_senders and (certificate_matches or address_matches)
+                then named_struct('cause', 'sender_domain_not_accepted', 'confidence', 'medium')
             when newer is not null and not certificate_matches
                 then named_struct('cause', 'newer_certificate_not_sent', 'confidence', 'high')
+            when all_hit and servers > 1 and change is null and move is null and not over_ipv6
+                then named_struct('cause', 'cloud_side_changed', 'confidence', 'medium')
             when siblings_moved_on > 0 and change is null and not certificate_matches
                 then named_struct('cause', 'partial_rollout', 'confidence', case when imported then 'high' else 'medium' end)
-            when change is not null and not certificate_matches and (change['class'] = 'reverted' or self_signed)
+            when change is not null and not certificate_matches and (change['class'] = 'reverted' or self_signed or old_certificate)
                 then named_struct(
                     'cause', 'wrong_certificate_chosen',
                     'confidence', case when by_certificate and not assumed then 'high' else 'medium' end
@@ -123,9 +131,13 @@ judged as (
                     'cause', case when move is not null then 'address_moved' else 'address_not_listed' end,
                     'confidence', case when by_address and not assumed then 'high' else 'medium' end
                 )
-            when codes like '%454 4.7.0%' then named_struct('cause', 'chain_probable', 'confidence', 'medium')
+            when codes like '%454 4.7.0%'
+                then named_struct(
+                    'cause', case when change is null then 'chain_possible' else 'chain_probable' end,
+                    'confidence', 'medium'
+                )
             when change is not null and change['class'] in ('reissued', 'renewed') and not (imported and not certificate_matches)
-                then named_struct('cause', 'chain_probable', 'confidence', case when all_hit and servers > 1 then 'low' else 'medium' end)
+                then named_struct('cause', 'chain_possible', 'confidence', case when all_hit and servers > 1 then 'low' else 'medium' end)
             when all_hit and change is null and move is null and (certificate_matches or address_matches or not imported)
                 then named_struct('cause', 'cloud_side_changed', 'confidence', case when servers > 1 then 'medium' else 'low' end)
             when by_certificate and thumbprint is not null and not certificate_matches and not certificate_unknown

@@ -7,7 +7,7 @@
 -- reply. spared_servers: the control group. ruled_out: what was looked at and is not the reason. fix, verify,
 -- rollback: commands to copy, never run from here. stream: `security` or `operations`.
 -- Grain: organization, connector_id, server, cause, first_refused.
--- Reads: incidents, incident_evidence, causes, attribution, silence, connectors, observations, expected_connectors.
+-- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, send_connectors, observations, expected_connectors.
 with present as (
     select max(last_seen) as now
     from observations
@@ -144,6 +144,37 @@ degrading as (
     where incidents.organization is null
 ),
 
+-- A silence after the certificate changed on a sibling, or where the send connector names a certificate.
+silenced as (
+    select
+        drift.organization,
+        drift.connector_id,
+        drift.role,
+        drift.server,
+        drift.first_seen,
+        drift.found_at,
+        drift.last_good
+    from drift
+    left join certificate_changes as elsewhere
+        on drift.organization = elsewhere.organization
+        and drift.connector_id = elsewhere.connector_id
+        and drift.server <> elsewhere.server
+        and elsewhere.first_seen between drift.first_seen - interval '7 days' and drift.first_seen
+    left join send_connectors
+        on drift.organization = send_connectors.organization
+        and drift.connector_id = send_connectors.name
+        and send_connectors.tls_certificate_name is not null
+    where drift.kind = 'silence' and (elsewhere.server is not null or send_connectors.name is not null)
+    group by
+        drift.organization,
+        drift.connector_id,
+        drift.role,
+        drift.server,
+        drift.first_seen,
+        drift.found_at,
+        drift.last_good
+),
+
 tenant as (
     select
         organization,
@@ -255,6 +286,48 @@ united as (
     from degrading
     cross join present
     left join tenant on degrading.organization = tenant.organization
+    union all
+    select
+        silenced.organization,
+        silenced.connector_id,
+        silenced.role,
+        silenced.server,
+        'silence' as family,
+        'silence_after_traffic' as cause,
+        'low' as confidence,
+        case when silenced.found_at >= present.now - interval '24 hours' then 'open' else 'historic' end as state,
+        silenced.first_seen as first_refused,
+        silenced.found_at as last_refused,
+        silenced.last_good,
+        null as relayed_again,
+        cast(0 as bigint) as sessions,
+        cast(0 as bigint) as transactions,
+        cast(0 as bigint) as refused,
+        cast(0 as bigint) as messages,
+        [] as codes,
+        [] as sender_domains,
+        [] as recipient_domains,
+        null as first,
+        null as thumbprint,
+        null as egress_ip,
+        null as subject,
+        null as not_after,
+        null as names,
+        null as change,
+        null as move,
+        null as tls_failure,
+        null as intercepted_by,
+        null as hit_servers,
+        null as spared_servers,
+        null as siblings_certificate,
+        tenant.organization is not null as imported,
+        null as changed_there,
+        tenant.inbound,
+        null as newer,
+        'the server still logged other mail: it was not down' as ruled_out
+    from silenced
+    cross join present
+    left join tenant on silenced.organization = tenant.organization
 ),
 
 grouped as (

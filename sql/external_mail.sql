@@ -3,7 +3,8 @@
 -- sender's side (`family`). A session that TLS ended before any mail counts as one (ordinal 0, nobody refused).
 -- family: `attribution` (5.7.64, ATTR35, ATTR36, 5.7.51, 5.7.68, 454 TLS channel), `blocked_connector` (5.7.711),
 -- `tenant_limit` (5.7.232, 5.7.233), `tenant_blocked` (5.7.705, 5.7.750), `reputation` (5.7.606 to 649, 5.7.511 to
--- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `tls` (the session that TLS ended); else null.
+-- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `recipient_side`
+-- (5.4.1, recipients that their tenant does not know), `tls` (the session that TLS ended); else null.
 -- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
 -- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
 -- Reads: transactions, sessions, front_ends, relay_domains, connectors.
@@ -45,6 +46,10 @@ with told as (
                 regexp_like(transactions.enhanced_code, '^5\.7\.6(0[6-9]|[1-4][0-9])$')
                 or regexp_like(transactions.enhanced_code, '^4\.7\.(5[0-9][0-9]|6[0-9][0-9]|8[5-9][0-9])$')
                 then 'reputation'
+            when
+                transactions.enhanced_code = '5.4.1'
+                and transactions.reply_text like '%Recipient address rejected: Access denied%'
+                then 'recipient_side'
         end as family
     from transactions
     left join front_ends

@@ -264,6 +264,31 @@ expected as (
     group by organization, connector_id, server, family, first_refused
 ),
 
+-- Whether every sender's domain is one that the tenant has not accepted, where accepted domains are imported.
+strangers as (
+    select
+        senders.organization,
+        senders.connector_id,
+        senders.server,
+        senders.family,
+        senders.first_refused,
+        bool_and(own.domain is null) as all_foreign
+    from (
+        select
+            organization,
+            connector_id,
+            server,
+            family,
+            first_refused,
+            unnest(sender_domains) as domain
+        from incidents
+        where organization in (select organization from accepted_domains)
+    ) as senders
+    left join (select distinct organization, lower(domain_name) as domain from accepted_domains) as own
+        on senders.organization = own.organization and senders.domain = own.domain
+    group by senders.organization, senders.connector_id, senders.server, senders.family, senders.first_refused
+),
+
 -- Siblings that gave up the very certificate that is refused here.
 rolled as (
     select
@@ -325,8 +350,10 @@ select
     keys.egress_ip,
     facts.subject,
     facts.issuer,
+    facts.not_before,
     facts.not_after,
     facts.names,
+    coalesce(strangers.all_foreign, false) as foreign_senders,
     changed.change,
     moved.move,
     coalesce(secured.without_tls, 0) as without_tls,
@@ -411,3 +438,9 @@ left join rolled
     and keys.server = rolled.server
     and keys.family = rolled.family
     and keys.first_refused = rolled.first_refused
+left join strangers
+    on keys.organization = strangers.organization
+    and keys.connector_id = strangers.connector_id
+    and keys.server = strangers.server
+    and keys.family = strangers.family
+    and keys.first_refused = strangers.first_refused

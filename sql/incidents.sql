@@ -1,7 +1,7 @@
 -- One incident: mail of a connector on a server that Exchange Online turned away for one family of reasons
 -- (see `external_mail`), from the first refusal to the last, with what the refused mail had in common.
 -- It opens at three such transactions in two or more sessions that are a fifth of the server's external
--- transactions within 15 minutes (all of them where there are fewer than three). Refusals belong together until
+-- transactions within 15 minutes (where there are fewer than three: all of them, for want of attribution). Refusals belong together until
 -- two hours without one, with three proved relays in them, lie between.
 -- state, at the latest row of the data: `open`; `recovering` (mail is relayed again, but for less than an hour or
 -- fewer than three times); `closed`; `historic` (closed for more than a week). The numbers are settings.
@@ -139,7 +139,8 @@ failures as (
         proved_last,
         proved_next,
         case
-            when tried_lately < setting('relaydrift.incident_transactions') then failed_lately = tried_lately
+            when family = 'attribution' and tried_lately < setting('relaydrift.incident_transactions')
+                then failed_lately = tried_lately
             else
                 failed_lately >= setting('relaydrift.incident_transactions')
                 and sessions_lately >= setting('relaydrift.incident_sessions')

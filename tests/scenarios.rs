@@ -167,8 +167,44 @@ fn judge(name: &str) -> Result<String, String> {
     ))
 }
 
+/// Holds the diagnosis of a scenario, made with the exports it ships, against its truth.
+fn diagnose(name: &str) -> Result<String, String> {
+    let fleet = scenario(name);
+    let story = &fleet.truth["scenario"];
+    let exports = fleet.logs.join("expected");
+    let exports = exports.to_str().expect("a path in UTF-8");
+    let mut args = vec!["diagnose", "--format", "ndjson", "--logs", fleet.path()];
+    if Path::new(exports).exists() {
+        args.extend(["--expect", exports]);
+    }
+    let output = run_for(1, &args);
+    let word = |cause: &Value, server: &Value| {
+        let part = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+        format!("{} on {}", part(cause), part(server))
+    };
+    let found = text(&output.stdout).lines().map(|line| {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        word(&row["cause"], &row["server"])
+    });
+    let found: BTreeSet<String> = found.collect();
+    let planted = &story["diagnosis"];
+    let servers = planted["servers"].as_array().expect("a list");
+    let want = servers
+        .iter()
+        .map(|server| word(&planted["cause"], &server["server"]));
+    let want: BTreeSet<String> = want.collect();
+    if found != want {
+        return Err(format!("{name}: planted {want:?}, diagnosed {found:?}"));
+    }
+    Ok(format!(
+        "| `{name}` | {} | {} |",
+        story["tells"].as_str().unwrap_or("?"),
+        want.into_iter().collect::<Vec<_>>().join("; ")
+    ))
+}
+
 /// Judges scenarios on two threads and prints the table; panics with all that is wrong.
-fn holds(heading: &str) {
+fn holds(heading: &str, judge: fn(&str) -> Result<String, String>) {
     let (names, rows) = table(heading);
     let next = AtomicUsize::new(0);
     let judged = Mutex::new(Vec::new());
@@ -201,12 +237,12 @@ fn holds(heading: &str) {
 
 #[test]
 fn every_class_yields_its_own_finding() {
-    holds("Classes of drift");
+    holds("Classes of drift", judge);
 }
 
 #[test]
 fn what_looks_like_drift_yields_none() {
-    holds("What looks like it");
+    holds("What looks like it", judge);
     assert_eq!(table("What looks like it").0, listed("what looks like it"));
 }
 
@@ -329,4 +365,9 @@ fn every_cause_is_in_the_logs() {
         exports(name);
     }
     assert_eq!(names, listed("causes of refusals"));
+}
+
+#[test]
+fn each_planted_cause_is_the_diagnosis() {
+    holds("Diagnosis", diagnose);
 }

@@ -108,7 +108,12 @@ pub const STORIES: &[Story] = &[
         },
         acts: &[Act(One(1), ONSET, Sends(New::Without("contoso.com")))],
         finds: &[breaks("certificate", "names_lost", One(1))],
-        cause: because("names_lost", One(1), NAME_OR_CERTIFICATE, NAME_COMMANDS),
+        cause: because(
+            "certificate_names_lost",
+            One(1),
+            NAME_OR_CERTIFICATE,
+            NAME_COMMANDS,
+        ),
         ..PLAIN
     },
     Story {
@@ -121,7 +126,7 @@ pub const STORIES: &[Story] = &[
         )],
         finds: &[breaks("certificate", "renamed", One(2))],
         cause: because(
-            "wrong_certificate",
+            "wrong_certificate_chosen",
             One(2),
             "name the right certificate on the send connector",
             &["Set-SendConnector"],
@@ -228,7 +233,7 @@ pub const STORIES: &[Story] = &[
         acts: &[Act(One(1), ONSET, tls(Handshake::Stripped))],
         finds: &[breaks("tls", "lost", One(1))],
         cause: because(
-            "starttls_stripped",
+            "tls_stripped",
             One(1),
             "switch off SMTP inspection on the firewall",
             &[],
@@ -342,7 +347,7 @@ pub const STORIES: &[Story] = &[
         acts: &[Act(One(2), ONSET, LeavesFrom(&["2001:db8:10::13"]))],
         finds: &[breaks("egress", "family_changed", One(2))],
         cause: because(
-            "ipv6",
+            "ipv6_toward_address_connector",
             One(2),
             "match by certificate, or send over IPv4",
             &["Set-InboundConnector", "New-InboundConnector"],
@@ -359,7 +364,7 @@ pub const STORIES: &[Story] = &[
             refuses(Refusal::NotAccepted, Whom::Strangers),
         )],
         cause: because(
-            "sender_domain",
+            "sender_domain_not_accepted",
             All,
             "match by a certificate of an accepted domain, or rewrite the sender",
             &[],
@@ -376,7 +381,7 @@ pub const STORIES: &[Story] = &[
             refuses(Refusal::Attribution, Whom::Strangers),
         )],
         cause: because(
-            "sender_domain",
+            "sender_domain_not_accepted",
             All,
             "match by a certificate of an accepted domain, or rewrite the sender",
             &[],
@@ -643,7 +648,7 @@ pub const STORIES: &[Story] = &[
         ],
         finds: &[finds("silence", "silence", One(1))],
         cause: because(
-            "silence",
+            "silence_after_traffic",
             One(1),
             "install the certificate that the send connector names, or name one that is there",
             &["Set-SendConnector", "Import-ExchangeCertificate"],
