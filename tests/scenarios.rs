@@ -177,16 +177,23 @@ fn diagnose(name: &str) -> Result<String, String> {
     if Path::new(exports).exists() {
         args.extend(["--expect", exports]);
     }
-    let output = run_for(1, &args);
+    let output = run(&args);
+    let rows: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let open = |row: &Value| row["state"] == "open" || row["state"] == "recovering";
+    let code = i32::from(rows.iter().any(open));
+    let messages = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{name}: {messages}");
     let word = |cause: &Value, server: &Value| {
         let part = |value: &Value| value.as_str().unwrap_or("?").to_owned();
         format!("{} on {}", part(cause), part(server))
     };
-    let found = text(&output.stdout).lines().map(|line| {
-        let row: Value = serde_json::from_str(line).expect("JSON");
-        word(&row["cause"], &row["server"])
-    });
-    let found: BTreeSet<String> = found.collect();
+    let found: BTreeSet<String> = rows
+        .iter()
+        .map(|row| word(&row["cause"], &row["server"]))
+        .collect();
     let planted = &story["diagnosis"];
     let servers = planted["servers"].as_array().expect("a list");
     let want = servers
