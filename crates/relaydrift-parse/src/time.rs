@@ -67,7 +67,7 @@ pub fn format(micros: i64) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Appends a time as [`format`] writes it.
+/// Appends a time as [`format()`] writes it.
 pub fn write(micros: i64, out: &mut Vec<u8>) {
     let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
     let (year, month, day) = civil(days);
