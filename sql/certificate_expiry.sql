@@ -4,7 +4,11 @@
 -- `band`: `first` from `expiry_first_days` before the end on, at most `expiry_first_share` of the life; `second`
 -- likewise; `last` from `expiry_last_days` on, `expiry_last_short_days` where the life is shorter than
 -- `expiry_short_life_days`; `expired` where it was sent after its end. `band_start` is when it began.
--- Grain: organization, connector_id, server, thumbprint. Reads: spans, certificate_changes, certificate_facts, observed.
+-- `refused`, `last_refused`: recipients refused in sessions that sent it after its end. `successor`: a certificate for
+-- the same names and more that ends later and lies in the imported store of every server that sends this one: then
+-- there is no band but `expired`.
+-- Grain: organization, connector_id, server, thumbprint.
+-- Reads: spans, certificate_changes, certificate_facts, observed, proved_relays, certificates.
 with newest as (
     select
         organization,
@@ -63,6 +67,7 @@ dated as (
         facts.not_before,
         facts.not_after,
         facts.names,
+        facts.names_folded,
         greatest(
             facts.not_after - setting('relaydrift.expiry_first_days'),
             facts.not_after - arrow_cast(
@@ -92,12 +97,91 @@ dated as (
     left join certificate_facts as facts on used.thumbprint = facts.thumbprint
 ),
 
+-- What was refused after the end; a relay proved in between shows that the end is not why.
+ended as (
+    select
+        dated.organization,
+        dated.connector_id,
+        dated.server,
+        dated.thumbprint,
+        sum(observed.refused) as refused,
+        min(observed.first_refused) as first_refused,
+        max(observed.last_refused) as last_refused
+    from dated
+    inner join observed
+        on dated.organization = observed.organization
+        and dated.connector_id = observed.connector_id
+        and dated.server = observed.server
+        and observed.kind = 'certificate'
+        and dated.thumbprint = observed.compared
+        and observed.first_refused >= dated.not_after
+    group by dated.organization, dated.connector_id, dated.server, dated.thumbprint
+),
+
+passed as (
+    select distinct
+        ended.organization,
+        ended.connector_id,
+        ended.server,
+        ended.thumbprint
+    from ended
+    inner join dated
+        on ended.organization = dated.organization
+        and ended.connector_id = dated.connector_id
+        and ended.server = dated.server
+        and ended.thumbprint = dated.thumbprint
+    inner join proved_relays
+        on ended.organization = proved_relays.organization
+        and ended.connector_id = proved_relays.connector_id
+        and ended.server = proved_relays.server
+        and proved_relays.kind = 'certificate'
+        and proved_relays.at >= dated.not_after
+        and proved_relays.at <= ended.first_refused
+),
+
+-- Exchange chooses the newest of the same issuer and subject by itself; another issuer has to be named first.
+stored as (
+    select
+        dated.organization,
+        dated.connector_id,
+        dated.server,
+        dated.thumbprint,
+        last_value(certificates.thumbprint order by certificates.not_after, certificates.thumbprint) as successor
+    from dated
+    inner join certificates
+        on dated.organization = certificates.organization
+        and lower(dated.server) = lower(certificates.server)
+        and certificates.not_after > dated.not_after
+        and dn_equal(dated.subject, certificates.subject)
+        and dn_equal(dated.issuer, certificates.issuer)
+        and cardinality(
+            array_except(dated.names_folded, string_to_array(lower(array_to_string(certificates.names, ';')), ';'))
+        ) = 0
+    where coalesce(certificates.has_private_key, true)
+    group by dated.organization, dated.connector_id, dated.server, dated.thumbprint
+),
+
+succeeded as (
+    select
+        dated.organization,
+        dated.connector_id,
+        dated.thumbprint,
+        case when bool_and(stored.successor is not null) then max(stored.successor) end as successor
+    from dated
+    left join stored
+        on dated.organization = stored.organization
+        and dated.connector_id = stored.connector_id
+        and dated.server = stored.server
+        and dated.thumbprint = stored.thumbprint
+    group by dated.organization, dated.connector_id, dated.thumbprint
+),
+
 banded as (
     select
-        organization,
-        connector_id,
-        server,
-        thumbprint,
+        dated.organization,
+        dated.connector_id,
+        dated.server,
+        dated.thumbprint,
         now,
         first_seen,
         last_seen,
@@ -112,13 +196,31 @@ banded as (
         first_start,
         second_start,
         last_start,
+        case when passed.thumbprint is null then coalesce(ended.refused, 0) else 0 end as refused,
+        case when passed.thumbprint is null then ended.last_refused end as last_refused,
+        succeeded.successor,
         case
             when last_seen >= not_after then 'expired'
+            when succeeded.successor is not null then null
             when now >= last_start then 'last'
             when now >= second_start then 'second'
             when now >= first_start then 'first'
         end as band
     from dated
+    inner join succeeded
+        on dated.organization = succeeded.organization
+        and dated.connector_id = succeeded.connector_id
+        and dated.thumbprint = succeeded.thumbprint
+    left join ended
+        on dated.organization = ended.organization
+        and dated.connector_id = ended.connector_id
+        and dated.server = ended.server
+        and dated.thumbprint = ended.thumbprint
+    left join passed
+        on dated.organization = passed.organization
+        and dated.connector_id = passed.connector_id
+        and dated.server = passed.server
+        and dated.thumbprint = passed.thumbprint
 )
 
 select
@@ -136,6 +238,9 @@ select
     last_seen,
     sessions,
     session_id,
+    refused,
+    last_refused,
+    successor,
     now,
     (to_unixtime(not_after) - to_unixtime(now)) / 86400 as days_left,
     band,

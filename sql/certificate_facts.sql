@@ -1,7 +1,7 @@
--- One certificate and what any log, server or form said of it. Of several texts for a thumbprint the one with
--- dates is taken, then the most complete, then the first in the order of text, so that the choice never varies.
+-- One certificate and what any log, server, form or import said of it. Of several texts for a thumbprint the one
+-- with dates is taken, then the most complete, then the first in the order of text, so that the choice never varies.
 -- `names_folded`: the names in lower case, for comparison.
--- Grain: thumbprint. Reads: certificates_seen.
+-- Grain: thumbprint. Reads: certificates_seen, certificates.
 select
     thumbprint,
     subject,
@@ -35,7 +35,27 @@ from (
                 not_before,
                 array_to_string(names, ';')
         ) as place
-    from certificates_seen
+    from (
+        select
+            thumbprint,
+            subject,
+            issuer,
+            serial,
+            not_before,
+            not_after,
+            names
+        from certificates_seen
+        union all
+        select
+            thumbprint,
+            subject,
+            issuer,
+            serial,
+            not_before,
+            not_after,
+            names
+        from certificates
+    )
     where thumbprint is not null
 )
 where place = 1

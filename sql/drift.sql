@@ -1,6 +1,7 @@
 -- One finding: a change, a lapse, a divergence, a silence or an end in sight on a connector toward Exchange Online.
 -- found_at: time of the deciding row; kind, class: what it is about and how (`certificate_changes`, `egress_changes`,
--- `lapses`, `peer_changes`, `divergences`, `silences`, `certificate_expiry`); breaking: recipients were refused for it;
+-- `lapses`, `peer_changes`, `divergences`, `silences`, `certificate_expiry`); breaking: recipients were refused for it,
+-- or the inbound connectors imported before match neither certificate nor address, and no mail proved otherwise;
 -- before, after: the values; first_seen: when it began; last_good: the last proved relay before; refused_after:
 -- recipients refused under the new value; session_id: the deciding session; detail: a sentence; key: hash of kind,
 -- organization, connector, server, before, after, first_seen.
@@ -8,7 +9,7 @@
 -- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
 -- where it breaks; else the setting of its class.
 -- Grain: key. Reads: certificate_changes, egress_changes, lapses, peer_changes, divergences, silences,
--- certificate_expiry, connectors, cloud_hours.
+-- certificate_expiry, attribution, connectors, cloud_hours.
 with changed as (
     select
         'certificate' as kind,
@@ -158,9 +159,9 @@ with changed as (
         thumbprint as after,
         band_start as first_seen,
         null as last_good,
-        false as breaks,
-        0 as refused_after,
-        null as last_refused,
+        refused > 0 and band = 'expired' as breaks,
+        refused as refused_after,
+        last_refused,
         session_id,
         case
             when band = 'expired' then concat('the certificate is sent although it ended ', to_char(not_after, '%Y-%m-%d %H:%M'))
@@ -172,6 +173,18 @@ with changed as (
         end as detail
     from certificate_expiry
     where band is not null
+),
+
+mismatched as (
+    select distinct
+        organization,
+        connector_id,
+        server,
+        kind,
+        value,
+        first_seen
+    from attribution
+    where verdict = 'expected_mismatch' and not inferred
 ),
 
 -- `change` holds the finding as a whole, so that grouping by server and back needs no list of columns.
@@ -187,7 +200,8 @@ fleet as (
         first_value(
             named_struct(
                 'severity', changed.severity, 'found_at', changed.found_at, 'role', connectors.role,
-                'before', changed.before, 'last_good', changed.last_good, 'breaks', changed.breaks,
+                'before', changed.before, 'last_good', changed.last_good,
+                'breaks', changed.breaks or mismatched.organization is not null,
                 'refused', changed.refused_after, 'session_id', changed.session_id, 'detail', changed.detail
             )
         ) as change,
@@ -199,6 +213,13 @@ fleet as (
     from changed
     inner join connectors
         on changed.organization = connectors.organization and changed.connector_id = connectors.connector_id
+    left join mismatched
+        on changed.organization = mismatched.organization
+        and changed.connector_id = mismatched.connector_id
+        and changed.server = mismatched.server
+        and changed.kind = mismatched.kind
+        and changed.after = mismatched.value
+        and changed.first_seen = mismatched.first_seen
     left join cloud_hours
         on changed.organization = cloud_hours.organization
         and changed.connector_id = cloud_hours.connector_id

@@ -43,8 +43,12 @@ pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
         steps.push(risk_step(risk));
     }
     steps.extend(state_steps(&cloud.changes));
-    if !broke.is_empty() {
-        steps.push(resend_step(&broke));
+    let bounced: Vec<&Change> = broke
+        .into_iter()
+        .filter(|change| !change.is_foretold())
+        .collect();
+    if !bounced.is_empty() {
+        steps.push(resend_step(&bounced));
     }
     if !open.is_empty() {
         steps.push(Step {

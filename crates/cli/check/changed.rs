@@ -141,6 +141,10 @@ pub fn effect(change: &Change) -> Option<String> {
             )
         });
     }
+    if change.is_foretold() {
+        let text = "nothing refused so far, but no inbound connector matches it: mail to recipients outside will be";
+        return Some(text.into());
+    }
     let mut text = format!("{} refused", count(change.refused_after, "recipient"));
     if let (Some(first), Some(last)) = (change.first_refused, change.last_refused) {
         text += &format!(", first {}, last {}", first.second(), last.second());

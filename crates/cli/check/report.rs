@@ -199,7 +199,12 @@ impl Change {
             && !state.contains(&self.class.as_str())
     }
 
-    /// Mail is refused for it still.
+    /// Nothing was refused yet, but what it shows matches no inbound connector of the tenant.
+    pub fn is_foretold(&self) -> bool {
+        self.breaking && self.refused_after == 0
+    }
+
+    /// Mail is refused for it still, or will be.
     pub fn is_open(&self) -> bool {
         self.breaking && self.relayed_again.is_none() && !self.replaced
     }

@@ -58,6 +58,12 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
 }
 
 fn broken(open: &[&Change]) -> String {
+    if open.iter().all(|change| change.is_foretold()) {
+        return format!(
+            "BREAKING: what is presented after a change on {} matches no inbound connector of the tenant; nothing is refused so far.",
+            listed(&places(open), 3)
+        );
+    }
     let refused: i64 = open.iter().map(|change| change.refused_after).sum();
     let recipients = count(refused, "recipient");
     let since = open.iter().filter_map(|change| change.first_refused).min();
@@ -111,6 +117,13 @@ fn places(changes: &[&Change]) -> Vec<String> {
 }
 
 fn repaired(breaking: &[&Change]) -> String {
+    if breaking.iter().all(|change| change.is_foretold()) {
+        return format!(
+            "REPAIRED: what was presented after a change on {} matched no inbound connector of the tenant; a later change \
+             took its place, and nothing was refused for it.",
+            listed(&places(breaking), 3)
+        );
+    }
     let refused: i64 = breaking.iter().map(|change| change.refused_after).sum();
     let recipients = count(refused, "recipient");
     let again = breaking
