@@ -1,9 +1,9 @@
 -- One point in time at which a connector on a server proved that Exchange Online attributes its mail:
--- a recipient accepted in a domain that the connector has had refused, now or at any other time.
--- (Any other acceptance proves nothing: mail to the tenant's own domains passes without attribution.)
+-- a recipient accepted in a domain outside the tenant (`relay_domains`). Any other acceptance proves nothing: mail to
+-- the tenant's own domains passes without attribution.
 -- The first and the last such acceptance of each hour are known. `kind` repeats every point for each
 -- kind of change that it can acquit.
--- Grain: organization, connector_id, server, kind, at. Reads: observed.
+-- Grain: organization, connector_id, server, kind, at. Reads: observed, relay_domains.
 select distinct
     organization,
     connector_id,
@@ -19,21 +19,15 @@ from (
         unnest(['certificate', 'egress']) as kind
     from (
         select
-            organization,
-            connector_id,
-            server,
+            observed.organization,
+            observed.connector_id,
+            observed.server,
             unnest([first_accepted, last_accepted]) as at
-        from (
-            select
-                organization,
-                connector_id,
-                server,
-                first_accepted,
-                last_accepted,
-                sum(refused) over (partition by organization, connector_id, compared) as refused_ever
-            from observed
-            where kind = 'relay'
-        )
-        where refused_ever > 0 and first_accepted is not null
+        from observed
+        inner join relay_domains
+            on observed.organization = relay_domains.organization
+            and observed.connector_id = relay_domains.connector_id
+            and observed.compared = relay_domains.domain
+        where observed.kind = 'relay' and relay_domains.outside and observed.first_accepted is not null
     )
 )

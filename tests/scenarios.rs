@@ -136,12 +136,18 @@ fn judge(name: &str) -> Result<String, String> {
         sources.push(vec!["--lake".to_owned(), lake(name, &fleet)]);
     }
     let wanted = story["findings"].as_array().expect("a list");
+    let exports = fleet.logs.join("expected");
+    let exports = exports.to_str().expect("a path in UTF-8");
     // Only what the tenant expects tells that an address lies outside of it.
     let outside = |finding: &Value| finding["class"] == "outside_expected";
     if wanted.iter().any(outside) {
-        let exports = fleet.logs.join("expected");
-        let exports = exports.to_str().expect("a path in UTF-8").to_owned();
-        sources[0].extend(["--expect".to_owned(), exports]);
+        sources[0].extend(["--expect".to_owned(), exports.to_owned()]);
+    } else if !wanted.iter().any(|finding| finding["breaking"] == true) && !forests {
+        // What the tenant expects is met: held against it, nothing is foretold to break either.
+        let found = drift(name, &["--logs", fleet.path(), "--expect", exports]);
+        if let Some(finding) = found.iter().find(|finding| finding["breaking"] == true) {
+            return Err(format!("{name}: breaking beside its exports: {finding}"));
+        }
     }
     let mut want: Vec<String> = wanted.iter().map(word).collect();
     want.sort();

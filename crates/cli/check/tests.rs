@@ -288,6 +288,26 @@ fn the_sentence_follows_the_state() {
 }
 
 #[test]
+fn what_no_inbound_connector_matches_breaks_before_anything_is_refused() {
+    let mut cloud = broken();
+    cloud.refused.clear();
+    let foretold = &mut cloud.changes[0];
+    foretold.refused_after = 0;
+    (foretold.first_refused, foretold.last_refused) = (None, None);
+    let (state, text) = sentence(&[cloud.clone()], None);
+    assert_eq!(state, State::Breaking);
+    assert!(text.contains("matches no inbound connector"), "{text}");
+    let steps = advice::next_steps(&cloud);
+    let resend = |step: &Step| step.text.contains("sent again");
+    assert!(!steps.is_empty() && !steps.iter().any(resend), "{steps:?}");
+
+    cloud.changes[0].replaced = true;
+    let (state, text) = sentence(&[cloud], None);
+    assert_eq!(state, State::Repaired);
+    assert!(text.contains("nothing was refused"), "{text}");
+}
+
+#[test]
 fn exit_code_1_is_for_what_broke_inside_since() {
     let extent = Extent::default();
     assert_eq!(verdict(&[broken()], &extent, None).breaking, 1);
