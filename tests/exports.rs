@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::util::{Fleet, empty, program, query, run_for, skip, text};
 
 const FLEET: &str = "--servers 2 --days 2 --seed 33 --sessions-per-hour 6";
-const FORMATS: [&str; 9] = [
+pub const FORMATS: [&str; 9] = [
     "ocsf", "ocsf-1.9", "ecs", "sentinel", "splunk", "cef", "leef", "ndjson", "csv",
 ];
 

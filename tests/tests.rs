@@ -8,6 +8,7 @@
 //! - `front_ends`: a delivery that two servers logged is one.
 //! - `expect`: exports of connectors and certificates beside logs and in lakes.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
+//! - `deliveries`: exports to receivers that are processes of their own, with deaths on either side.
 //! - `commands`: formats, exit codes, messages, escaping.
 //! - `configuration`: what a file, the environment and the command line come to.
 //! - `transcripts`: single sessions and messages, the review of a connector, the state of the logs.
@@ -15,11 +16,13 @@
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
 //! - `lnav`: the log viewer takes our format.
+//! - `receivers`: what `deliveries` sends to.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod commands;
 mod configuration;
 mod corpus;
+mod deliveries;
 mod examples;
 mod expect;
 mod exports;
@@ -28,6 +31,7 @@ mod front_ends;
 mod lakes;
 mod lnav;
 mod readme;
+mod receivers;
 mod reports;
 mod scenarios;
 mod shell;

@@ -150,8 +150,8 @@ impl Transport for Syslog {
 
     fn limits(&self) -> Limits {
         Limits {
-            records: 5_000,
-            bytes: 4 << 20,
+            records: 2_000,
+            bytes: 1 << 20,
         }
     }
 
