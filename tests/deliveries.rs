@@ -1,7 +1,7 @@
 //! N rows in, N records out, to the byte: whatever bytes logs hold, in every format, by every way, and whoever dies
 //! at whatever moment. What a receiver has is held against the lines of an undisturbed export.
 //!
-//! Deaths are tried at moments of the second request; RELAYDRIFT_SWEEP=1 (so does `.ci/run`) tries every moment of six.
+//! Deaths are tried at moments of the second request; RELAYDRIFT_SWEEP=1 tries every moment of six (17 minutes).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -186,11 +186,146 @@ fn a_diagnosis_is_told_with_its_cause_and_fix() {
         "-",
         "--quiet",
     ];
+    // Only what Exchange Online is shown.
     let near = query(
         &["--lake", lake],
-        "select distinct connector_id, thumbprint from certificate_expiry where band is not null",
+        "select distinct connector_id, thumbprint from certificate_expiry
+         where band is not null and connector_id = 'Outbound to Office 365'",
     );
     assert_eq!(text(&run_for(0, &logs).stdout).lines().count(), near.len());
+}
+
+/// Copies logs with other texts in them and in their names.
+fn rewritten(from: &std::path::Path, to: &std::path::Path, texts: &[(&str, &str)]) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let mut name = path
+            .file_name()
+            .expect("a name")
+            .to_str()
+            .expect("UTF-8")
+            .to_owned();
+        texts
+            .iter()
+            .for_each(|(old, new)| name = name.replace(old, new));
+        if path.is_dir() {
+            rewritten(&path, &to.join(name), texts);
+        } else {
+            let mut log = std::fs::read_to_string(&path).expect("a log");
+            texts
+                .iter()
+                .for_each(|(old, new)| log = log.replace(old, new));
+            std::fs::write(to.join(name), log).expect("a log");
+        }
+    }
+}
+
+#[test]
+fn an_incident_names_tenant_connector_and_coverage_and_closes_with_the_renewal() {
+    let folder = empty("export-expiry");
+    let at = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (logs, lake) = (at("logs"), at("lake"));
+    run_for(
+        0,
+        &[
+            "generate",
+            &logs,
+            "--scenario",
+            "certificate-expiring",
+            "--quiet",
+        ],
+    );
+    run_for(0, &["ingest", &logs, "--lake", &lake, "--quiet"]);
+    run_for(
+        0,
+        &[
+            "expect",
+            &format!("{logs}/expected"),
+            "--lake",
+            &lake,
+            "--tenant",
+            "contoso",
+            "--quiet",
+        ],
+    );
+    let told = |what: &str| {
+        exported(
+            &lake,
+            what,
+            &["--resume", what, "--as-of", "2026-10-03T08:00:00Z"],
+        )
+    };
+    let mut uids = Vec::new();
+    for what in ["expiry", "drift"] {
+        let first = told(what);
+        assert_eq!(first.len(), 1, "{what}: {first:?}");
+        let one = &first[0];
+        assert_eq!(
+            (&one["state"], &one["class"]),
+            (&"new".into(), &"expiring".into())
+        );
+        assert_eq!(
+            (&one["tenant"], &one["confidence"]),
+            (&"contoso".into(), &"high".into())
+        );
+        let guid = query(&["--lake", &lake], "select guid from send_connectors");
+        assert_eq!(one["connector_guid"], guid[0]["guid"]);
+        let coverage = one["coverage"].as_str().expect("coverage");
+        assert!(
+            coverage.contains("EX02: ") && coverage.contains("logs"),
+            "{coverage}"
+        );
+        assert!(told(what).is_empty(), "{what}: nothing new");
+        uids.push(one["incident_uid"].clone());
+    }
+    // Ten days on, all servers send another certificate.
+    let old = "select thumbprint from certificate_expiry where connector_id = 'Outbound to Office 365' limit 1";
+    let old = query(&["--lake", &lake], old)[0]["thumbprint"]
+        .as_str()
+        .expect("a thumbprint")
+        .to_owned();
+    let new = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let mut texts = vec![
+        (old.as_str(), new),
+        ("2026-10-08T", "2027-10-08T"),
+        ("2026-10-08 ", "2027-10-08 "),
+    ];
+    for (day, later) in [
+        ("2026-10-01", "2026-10-11"),
+        ("2026-10-02", "2026-10-12"),
+        ("20261001", "20261011"),
+        ("20261002", "20261012"),
+    ] {
+        texts.push((day, later));
+    }
+    for server in ["EX01", "EX02", "EX03"] {
+        let from = std::path::Path::new(&logs).join(server);
+        rewritten(
+            &from,
+            &std::path::Path::new(&at("later")).join(server),
+            &texts,
+        );
+    }
+    run_for(0, &["ingest", &at("later"), "--lake", &lake, "--quiet"]);
+    for (what, uid) in ["expiry", "drift"].iter().zip(&uids) {
+        let last = told(what);
+        let closed = last
+            .iter()
+            .find(|one| one["incident_uid"] == *uid)
+            .expect("the last word");
+        assert_eq!(closed["state"], "closed", "{closed}");
+        let detail = closed["detail"].as_str().expect("a detail");
+        assert!(
+            detail.contains("is replaced by") && detail.contains(new),
+            "{detail}"
+        );
+        assert!(
+            closed["revision"].as_i64() > Some(1) && closed["closed"].is_string(),
+            "{closed}"
+        );
+        assert!(told(what).is_empty(), "{what}: told once");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod expiry;
 mod incidents;
 mod memory;
 mod security_lake;
+mod surroundings;
 mod target;
 mod telemetry;
 
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result, bail, ensure};
 use datafusion::prelude::SessionContext;
 use relaydrift_datafusion::Need;
-use relaydrift_export::{Effort, Event, Format, Queue, Record, Sent};
+use relaydrift_export::{Effort, Event, Format, Incident, Queue, Record, Sent};
 use relaydrift_lake::Lake;
 
 pub use args::ExportArgs;
@@ -31,7 +32,10 @@ use crate::args::{Global, PlaceArgs};
 use crate::source::Opened;
 use crate::{Exit, ask, drift, source, when};
 
-ask::questions!("export": DRIFT "drift", REFUSALS "refusals", SESSIONS "sessions", MAILBOXES "mailboxes");
+ask::questions!(
+    "export": DRIFT "drift", REFUSALS "refusals", SESSIONS "sessions", MAILBOXES "mailboxes", CONNECTORS "connectors",
+    TENANTS "tenants", STORED "stored", STORES "stores", COVERED "covered", EXPIRY "expiry",
+);
 
 /// Sends what is chosen and says how much it was.
 pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
@@ -257,21 +261,48 @@ async fn tell(
             let within = |at: i64| {
                 since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
             };
-            let events = match what {
+            let mut found = match what {
                 What::Diagnosis => diagnosis::events(ctx, within, clock, &memory).await?,
-                What::Expiry => expiry::events(ctx, clock, &memory).await?,
+                What::Expiry => expiry::events(&expiry::in_use(ctx).await?, clock, &memory),
                 _ => {
                     let mut findings: Vec<Finding> = DRIFT.ask(ctx).await?;
                     findings.retain(|finding| within(finding.found_at()));
                     incidents::incidents(findings, clock, &memory)
                 }
             };
-            for event in events {
+            // What lies outside the chosen time is not gone.
+            let last = match since.or(until) {
+                Some(_) => Vec::new(),
+                None => closings(ctx, &found, clock, &memory).await?,
+            };
+            surroundings::add(ctx, &mut found).await?;
+            for event in incidents::untold(found, &memory).into_iter().chain(last) {
                 line.push(event.clone(), Mark::Incident(Box::new(event)))?;
             }
             Ok(())
         }
     }
+}
+
+/// The last word on incidents that were told and are no longer found.
+async fn closings(
+    ctx: &SessionContext,
+    found: &[Event],
+    clock: Clock,
+    memory: &Memory,
+) -> Result<Vec<Event>> {
+    if memory.open().next().is_none() {
+        return Ok(Vec::new());
+    }
+    let in_use = expiry::in_use(ctx).await?;
+    let why = |event: &Event, incident: &Incident| match incident.class.as_str() {
+        "expiring" | "expired" => expiry::became(event, incident, &in_use),
+        _ => format!(
+            "no longer found: later logs or exports tell it otherwise (was: {})",
+            incident.detail
+        ),
+    };
+    Ok(incidents::closings(found, clock, memory, why))
 }
 
 fn rows<R: Row>(line: &mut Line, row: R, report: i64) -> Result<()> {

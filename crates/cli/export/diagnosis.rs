@@ -39,9 +39,10 @@ struct Row {
     sender_domains: serde_json::Value,
     explanation: Option<String>,
     fix: Option<String>,
+    link: Option<String>,
 }
 
-/// The incidents within these times, and of those only what the memory does not know to be told.
+/// The incidents within these times.
 pub async fn events(
     ctx: &SessionContext,
     within: impl Fn(i64) -> bool,
@@ -62,13 +63,9 @@ pub async fn events(
     }
     let all = groups.into_iter().map(|(uid, mut group)| {
         group.sort_by(|a, b| (a.begun(clock), &a.server).cmp(&(b.begun(clock), &b.server)));
-        let event = event(&uid, &group, clock, memory);
-        (uid, event)
+        event(&uid, &group, clock, memory)
     });
-    let mut events: Vec<Event> = all
-        .filter(|(uid, event)| !memory.knows(uid, &event.key))
-        .map(|(_, event)| event)
-        .collect();
+    let mut events: Vec<Event> = all.collect();
     events.sort_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
     Ok(events)
 }
@@ -171,6 +168,7 @@ fn event(uid: &str, group: &[Row], clock: Clock, memory: &Memory) -> Event {
         cause: Some(first.cause.clone()),
         confidence: first.confidence.clone(),
         fix: first.fix.clone(),
+        link: first.link.clone(),
         coverage: None,
         planned_change: None,
         tenant: None,

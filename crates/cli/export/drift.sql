@@ -1,5 +1,5 @@
 -- Every finding of `drift`, with the facts of both certificates and, where mail was refused, the last refusal and
--- the first proved relay after it. Grain: key.
+-- the first proved relay after it; `over`: when a silence ended. Grain: key.
 select
     drift.key,
     drift.found_at,
@@ -31,8 +31,15 @@ select
     new.not_after as after_not_after,
     new.names as after_names,
     refused.last_refused,
-    refused.relayed_again
+    refused.relayed_again,
+    case when not silences.lasts then silences.ends end as over
 from drift
+left join silences
+    on drift.kind = 'silence'
+    and drift.organization = silences.organization
+    and drift.connector_id = silences.connector_id
+    and drift.server = silences.server
+    and drift.first_seen = silences.first_seen
 left join certificate_facts as old on drift.kind = 'certificate' and drift.before = old.thumbprint
 left join certificate_facts as new on drift.kind = 'certificate' and drift.after = new.thumbprint
 left join (

@@ -4,66 +4,102 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use datafusion::prelude::{SessionContext, col};
+use datafusion::prelude::SessionContext;
 use relaydrift_export::{Affected, Certificate, Event, Fact, Incident, Severity, State, Stream};
 use serde::Deserialize;
 
+use super::EXPIRY;
 use super::incidents::{Clock, hash};
 use super::memory::Memory;
-use crate::ask::{self, Time};
+use crate::ask::Time;
 
-/// A row of the view `certificate_expiry` that is in a band.
+/// A row of the question `expiry`.
 #[derive(Debug, Clone, Deserialize)]
-struct Row {
+pub struct InUse {
     organization: String,
     connector_id: String,
+    role: Option<String>,
     server: String,
     thumbprint: String,
     subject: Option<String>,
     issuer: Option<String>,
     serial: Option<String>,
     not_before: Option<Time>,
-    not_after: Time,
+    not_after: Option<Time>,
     names: Option<Vec<Option<String>>>,
     session_id: Option<String>,
-    band: String,
-    band_start: Time,
+    band: Option<String>,
+    band_start: Option<Time>,
 }
 
-/// The incidents, and of those only what the memory does not know to be told.
-pub async fn events(ctx: &SessionContext, clock: Clock, memory: &Memory) -> Result<Vec<Event>> {
-    let rows = ctx.table("certificate_expiry").await?;
-    let rows = rows.filter(col("band").is_not_null())?;
-    Ok(gather(ask::records(rows).await?, clock, memory))
+/// The certificates in use, whose end is near or not.
+pub async fn in_use(ctx: &SessionContext) -> Result<Vec<InUse>> {
+    EXPIRY.ask(ctx).await
 }
 
-fn gather(rows: Vec<Row>, clock: Clock, memory: &Memory) -> Vec<Event> {
-    let mut groups: BTreeMap<[String; 3], Vec<Row>> = BTreeMap::new();
-    for row in rows {
-        let of = [&row.organization, &row.connector_id, &row.thumbprint].map(String::clone);
+/// What became of a certificate whose end was told and that is no longer in use, or no longer near its end.
+pub fn became(event: &Event, incident: &Incident, in_use: &[InUse]) -> String {
+    let old = incident.after.as_ref();
+    let thumbprint = old.map_or("", |one| &one.thumbprint);
+    let subject = old
+        .and_then(|one| one.subject.as_deref())
+        .unwrap_or(thumbprint);
+    let theirs = in_use.iter().filter(|one| {
+        (&one.organization, &one.connector_id) == (&event.organization, &event.connector)
+            && incident.servers.iter().any(|hit| hit.server == one.server)
+    });
+    let (same, others): (Vec<&InUse>, Vec<&InUse>) =
+        theirs.partition(|one| one.thumbprint == thumbprint);
+    if !same.is_empty() {
+        return format!("the end of the certificate {subject} is no longer near");
+    }
+    let mut new: Vec<String> = others.iter().map(|one| one.told()).collect();
+    new.sort();
+    new.dedup();
+    match new.as_slice() {
+        [] => format!("the certificate {subject} is no longer used"),
+        new => format!(
+            "the certificate {subject} is replaced by {}",
+            new.join(" and by ")
+        ),
+    }
+}
+
+impl InUse {
+    fn told(&self) -> String {
+        let subject = self.subject.as_deref().unwrap_or_default();
+        let until = self
+            .not_after
+            .map(|time| format!(", valid until {}", time.day()));
+        format!("{} {subject}{}", self.thumbprint, until.unwrap_or_default())
+    }
+}
+
+/// The incidents.
+pub fn events(in_use: &[InUse], clock: Clock, memory: &Memory) -> Vec<Event> {
+    let mut groups: BTreeMap<[&str; 3], Vec<&InUse>> = BTreeMap::new();
+    for row in in_use.iter().filter(|row| row.band.is_some()) {
+        let of = [&row.organization, &row.connector_id, &row.thumbprint].map(String::as_str);
         groups.entry(of).or_default().push(row);
     }
     let mut events: Vec<Event> = Vec::new();
     for mut group in groups.into_values() {
         group.sort_by(|a, b| (a.band_start, &a.server).cmp(&(b.band_start, &b.server)));
-        let (uid, event) = event(&group, clock, memory);
-        if !memory.knows(&uid, &event.key) {
-            events.push(event);
-        }
+        events.push(event(&group, clock, memory));
     }
     events.sort_by(|a, b| (a.time, &a.key).cmp(&(b.time, &b.key)));
     events
 }
 
-fn severity(band: &str) -> Severity {
-    match band {
+fn severity(band: Option<&str>) -> Severity {
+    match band.unwrap_or_default() {
         "first" => Severity::Low,
         "second" => Severity::Medium,
         _ => Severity::High,
     }
 }
 
-fn event(group: &[Row], clock: Clock, memory: &Memory) -> (String, Event) {
+fn event(group: &[&InUse], clock: Clock, memory: &Memory) -> Event {
     // A group has a row.
     let first = &group[0];
     let uid = hash(&[
@@ -74,34 +110,39 @@ fn event(group: &[Row], clock: Clock, memory: &Memory) -> (String, Event) {
     ]);
     let worst = group
         .iter()
-        .map(|row| severity(&row.band))
+        .map(|row| severity(row.band.as_deref()))
         .max()
         .unwrap_or(Severity::Low);
-    let expired = group.iter().any(|row| row.band == "expired");
+    let expired = group
+        .iter()
+        .any(|row| row.band.as_deref() == Some("expired"));
     let class = if expired { "expired" } else { "expiring" };
     let mut known = vec![uid.as_str(), class, worst.name()];
     known.extend(group.iter().map(|row| row.server.as_str()));
     let key = hash(&known);
     let rank = worst as i64 + i64::from(expired);
     let counted = group.len() as i64 + rank;
-    let day = relaydrift_parse::time::format(first.not_after.0);
+    // What is in a band has both times.
+    let begun = first.band_start.map_or(clock.latest, |time| time.0);
+    let day = first.not_after.map_or_else(String::new, Time::day);
     let verb = if expired { "expired" } else { "expires" };
     let subject = first.subject.as_deref().unwrap_or(&first.thumbprint);
     let certificate = Certificate {
         thumbprint: first.thumbprint.clone(),
+        sha256: None,
         subject: first.subject.clone(),
         issuer: first.issuer.clone(),
         serial: first.serial.clone(),
         not_before: first.not_before.map(|time| time.0),
-        not_after: Some(first.not_after.0),
+        not_after: first.not_after.map(|time| time.0),
         names: first.names.iter().flatten().flatten().cloned().collect(),
     };
-    let affected = |row: &Row| Affected {
+    let affected = |row: &&InUse| Affected {
         server: row.server.clone(),
         key: hash(&[&uid, &row.server]),
         before: None,
         after: Some(row.thumbprint.clone()),
-        occurred: row.band_start.0,
+        occurred: row.band_start.map_or(begun, |time| time.0),
         detected: clock.latest,
         session: row.session_id.clone(),
         refused: 0,
@@ -121,15 +162,16 @@ fn event(group: &[Row], clock: Clock, memory: &Memory) -> (String, Event) {
         kind: "certificate".to_owned(),
         class: class.to_owned(),
         breaking: false,
-        detail: format!("the certificate {subject} {verb} {}", &day[..10]),
+        detail: format!("the certificate {subject} {verb} {}", day),
         cause: None,
-        confidence: None,
+        confidence: Some("high".to_owned()),
         fix: None,
+        link: None,
         coverage: None,
         planned_change: None,
         tenant: None,
         connector_guid: None,
-        opened: first.band_start.0,
+        opened: begun,
         updated: clock.latest,
         closed: None,
         last_good: None,
@@ -139,63 +181,58 @@ fn event(group: &[Row], clock: Clock, memory: &Memory) -> (String, Event) {
         after: Some(certificate),
         sender_domains: Vec::new(),
     };
-    let event = Event {
+    Event {
         key,
-        time: first.band_start.0,
+        time: begun,
         reported: clock.report,
         historic: clock.is_past(clock.latest),
         organization: first.organization.clone(),
         connector: first.connector_id.clone(),
-        role: None,
+        role: first.role.clone(),
         server: first.server.clone(),
         fact: Fact::Incident(Box::new(incident)),
-    };
-    (uid, event)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::incidents::{closings, untold};
     use super::*;
 
     #[test]
     fn servers_share_an_incident_that_grows_with_the_band() {
-        let row = |server: &str, band: &str| Row {
+        let row = |server: &str, band: Option<&str>| InUse {
             organization: "default".to_owned(),
             connector_id: "Out".to_owned(),
+            role: Some("cloud_relay".to_owned()),
             server: server.to_owned(),
             thumbprint: "A".to_owned(),
             subject: None,
             issuer: None,
             serial: None,
             not_before: None,
-            not_after: Time(1_790_812_800_000_000),
+            not_after: Some(Time(1_790_812_800_000_000)),
             names: None,
             session_id: None,
-            band: band.to_owned(),
-            band_start: Time(1_790_000_000_000_000),
+            band: band.map(str::to_owned),
+            band_start: band.map(|_| Time(1_790_000_000_000_000)),
         };
         let clock = Clock {
             latest: 1_790_100_000_000_000,
             report: 1_790_100_000_000_000,
         };
         let mut memory = Memory::default();
-        let first = gather(
-            vec![row("EX02", "first"), row("EX01", "first")],
+        let first = events(
+            &vec![row("EX02", Some("first")), row("EX01", Some("first"))],
             clock,
             &memory,
         );
         assert_eq!(first.len(), 1);
         memory.tell(&first[0]);
-        assert!(
-            gather(
-                vec![row("EX01", "first"), row("EX02", "first")],
-                clock,
-                &memory
-            )
-            .is_empty()
-        );
-        let last = gather(
-            vec![row("EX01", "last"), row("EX02", "last")],
+        let again = vec![row("EX01", Some("first")), row("EX02", Some("first"))];
+        assert!(untold(events(&again, clock, &memory), &memory).is_empty());
+        let last = events(
+            &vec![row("EX01", Some("last")), row("EX02", Some("last"))],
             clock,
             &memory,
         );
@@ -209,5 +246,29 @@ mod tests {
         );
         assert!(b.revision > a.revision);
         assert_eq!(b.detail, "the certificate A expires 2026-10-01");
+        memory.tell(&last[0]);
+        let in_use = |thumbprint: &str| InUse {
+            thumbprint: thumbprint.to_owned(),
+            subject: Some("CN=new".to_owned()),
+            ..row("EX02", None)
+        };
+        for (now, told) in [
+            (vec![], "the certificate A is no longer used"),
+            (
+                vec![in_use("A")],
+                "the end of the certificate A is no longer near",
+            ),
+            (
+                vec![in_use("B"), in_use("B")],
+                "the certificate A is replaced by B CN=new, valid until 2026-10-01",
+            ),
+        ] {
+            let closed = closings(&[], clock, &memory, |event, one| became(event, one, &now));
+            let Fact::Incident(c) = &closed[0].fact else {
+                panic!("an incident");
+            };
+            assert_eq!((&c.uid, c.state), (&a.uid, State::Closed));
+            assert_eq!(c.detail, told);
+        }
     }
 }

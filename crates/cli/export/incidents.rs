@@ -1,11 +1,13 @@
 //! Findings become incidents: one alert, however many servers.
 //!
 //! Findings of one kind and class on a connector that begin within a day of the first are one
-//! incident. It is over once mail is relayed again on every server that was refused, for an hour; where
-//! nothing was refused, after that day. What is over, or was last heard of, more than a day before
-//! the time of the report is historic: told, but raising nothing.
+//! incident. It is over once mail is relayed again on every server that was refused, for an hour; a silence, when
+//! mail is sent again; a certificate's end in sight, when the view no longer has it; where nothing was
+//! refused otherwise, after that day. What was told as open and is no longer found is closed as well.
+//! What is over, or was last heard of, more than a day before the time of the report is historic:
+//! told, but raising nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use relaydrift_export::{Affected, Certificate, Event, Fact, Incident, Severity, State, stream};
 use serde::Deserialize;
@@ -40,6 +42,7 @@ pub struct Finding {
     facts: Facts,
     last_refused: Option<Time>,
     relayed_again: Option<Time>,
+    over: Option<Time>,
 }
 
 /// What logs said of both certificates.
@@ -101,6 +104,7 @@ impl Finding {
         let facts = self.facts.clone();
         let before = self.before.clone().map(|thumbprint| Certificate {
             thumbprint,
+            sha256: None,
             subject: facts.before_subject,
             issuer: facts.before_issuer,
             serial: facts.before_serial,
@@ -110,6 +114,7 @@ impl Finding {
         });
         let after = self.after.clone().map(|thumbprint| Certificate {
             thumbprint,
+            sha256: None,
             subject: facts.after_subject,
             issuer: facts.after_issuer,
             serial: facts.after_serial,
@@ -121,8 +126,7 @@ impl Finding {
     }
 }
 
-/// The incidents that the findings make, in the order in which they began; what the memory knows to
-/// be told already is left out.
+/// The incidents that the findings make, in the order in which they began.
 pub fn incidents(mut findings: Vec<Finding>, clock: Clock, memory: &Memory) -> Vec<Event> {
     findings.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
     let mut open: BTreeMap<[String; 4], usize> = BTreeMap::new();
@@ -147,12 +151,53 @@ pub fn incidents(mut findings: Vec<Finding>, clock: Clock, memory: &Memory) -> V
             }
         }
     }
-    let to_tell = |event: &Event| match &event.fact {
+    let all = groups.iter().map(|group| incident(group, clock, memory));
+    all.collect()
+}
+
+/// Those of which the memory does not know that they were told exactly so.
+pub fn untold(mut events: Vec<Event>, memory: &Memory) -> Vec<Event> {
+    events.retain(|event| match &event.fact {
         Fact::Incident(incident) => !memory.knows(&incident.uid, &event.key),
         _ => true,
+    });
+    events
+}
+
+/// The last word on incidents that were told as open and are no longer found; `why` says what became of one.
+pub fn closings(
+    found: &[Event],
+    clock: Clock,
+    memory: &Memory,
+    why: impl Fn(&Event, &Incident) -> String,
+) -> Vec<Event> {
+    let uid = |event: &Event| match &event.fact {
+        Fact::Incident(incident) => Some(incident.uid.clone()),
+        _ => None,
     };
-    let all = groups.iter().map(|group| incident(group, clock, memory));
-    all.filter(to_tell).collect()
+    let found: HashSet<String> = found.iter().filter_map(uid).collect();
+    let mut closings = Vec::new();
+    for event in memory.open() {
+        let Fact::Incident(incident) = &event.fact else {
+            continue;
+        };
+        if found.contains(&incident.uid) {
+            continue;
+        }
+        let mut last = incident.clone();
+        last.state = State::Closed;
+        last.revision += 1;
+        last.updated = clock.latest;
+        last.closed = Some(clock.latest);
+        last.detail = why(event, incident);
+        closings.push(Event {
+            key: hash(&[&incident.uid, "closed", &last.revision.to_string()]),
+            reported: clock.report,
+            fact: Fact::Incident(last),
+            ..event.clone()
+        });
+    }
+    closings
 }
 
 fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
@@ -209,8 +254,9 @@ fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
         breaking,
         detail: format!("{}{more}", first.detail.as_deref().unwrap_or_default()),
         cause: None,
-        confidence: breaking.then(|| "proved".to_owned()),
+        confidence: Some(confidence(breaking, &first.kind).to_owned()),
         fix: None,
+        link: None,
         coverage: None,
         planned_change: None,
         tenant: None,
@@ -242,8 +288,26 @@ fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
     }
 }
 
-/// When it is over: all that was refused is relayed again, or a day has passed without a refusal.
+/// How sure a finding is: refusals and relays prove it, a row shows it, a silence is concluded from rows
+/// that are missing.
+fn confidence(breaking: bool, kind: &str) -> &'static str {
+    match kind {
+        _ if breaking => "proved",
+        "silence" => "medium",
+        _ => "high",
+    }
+}
+
+/// When it is over, see above.
 fn closed(group: &[Finding], opened: i64) -> Option<i64> {
+    let first = &group[0];
+    if first.kind == "silence" {
+        let ends = group.iter().map(|one| one.over.map(|time| time.0));
+        return ends.collect::<Option<Vec<i64>>>()?.into_iter().max();
+    }
+    if matches!(first.class.as_str(), "expiring" | "expired") {
+        return None;
+    }
     let refused: Vec<&Finding> = group
         .iter()
         .filter(|one| one.breaking && one.refused_after.unwrap_or(0) > 0)
@@ -295,6 +359,7 @@ mod tests {
             facts: Facts::default(),
             last_refused: (refused > 0).then_some(Time(at + HOUR)),
             relayed_again: again.map(Time),
+            over: None,
         }
     }
 
@@ -359,7 +424,7 @@ mod tests {
         let one = || vec![finding("EX01", T0, 5, None)];
         let first = incidents(one(), clock(2), &memory);
         memory.tell(&first[0]);
-        assert!(incidents(one(), clock(3), &memory).is_empty());
+        assert!(untold(incidents(one(), clock(3), &memory), &memory).is_empty());
         let mut two = one();
         two.push(finding("EX02", T0 + HOUR, 1, None));
         let second = incidents(two.clone(), clock(3), &memory);
@@ -373,7 +438,44 @@ mod tests {
         assert_eq!(incident_of(&last[0]).state, State::Closed);
         assert_eq!(incident_of(&last[0]).uid, incident_of(&first[0]).uid);
         memory.tell(&last[0]);
-        assert!(incidents(two, clock(90), &memory).is_empty());
+        assert!(untold(incidents(two, clock(90), &memory), &memory).is_empty());
+    }
+
+    #[test]
+    fn a_silence_closes_with_its_end_and_an_end_in_sight_stays_open() {
+        let of = |kind: &str, class: &str, over: Option<i64>| {
+            let mut one = finding("EX01", T0, 0, None);
+            (one.kind, one.class, one.over) = (kind.to_owned(), class.to_owned(), over.map(Time));
+            incident_of(&incidents(vec![one], clock(200), &Memory::default())[0]).clone()
+        };
+        assert_eq!(of("silence", "silence", None).state, State::New);
+        assert_eq!(of("silence", "silence", None).confidence.unwrap(), "medium");
+        let over = of("silence", "silence", Some(T0 + 30 * HOUR));
+        assert_eq!(
+            (over.state, over.closed),
+            (State::Closed, Some(T0 + 30 * HOUR))
+        );
+        assert_eq!(of("certificate", "expiring", None).state, State::New);
+        assert_eq!(of("certificate", "renewed", None).state, State::Closed);
+    }
+
+    #[test]
+    fn what_is_no_longer_found_is_closed_once() {
+        let mut memory = Memory::default();
+        let first = incidents(vec![finding("EX01", T0, 5, None)], clock(2), &memory);
+        memory.tell(&first[0]);
+        let why = |_: &Event, _: &Incident| "gone".to_owned();
+        assert!(closings(&first, clock(3), &memory, why).is_empty());
+        let last = closings(&[], clock(3), &memory, why);
+        let (was, is) = (incident_of(&first[0]), incident_of(&last[0]));
+        assert_eq!((&is.uid, is.state), (&was.uid, State::Closed));
+        assert_eq!(
+            (is.closed, is.detail.as_str()),
+            (Some(T0 + 3 * HOUR), "gone")
+        );
+        assert!(is.revision > was.revision && last[0].key != first[0].key);
+        memory.tell(&last[0]);
+        assert!(closings(&[], clock(4), &memory, why).is_empty());
     }
 
     #[test]

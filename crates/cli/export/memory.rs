@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use relaydrift_export::{Event, Fact};
+use relaydrift_export::{Event, Fact, State};
 use serde::{Deserialize, Serialize};
 
 /// The paper that a name stands for.
@@ -35,6 +35,9 @@ pub struct Position {
 struct Told {
     key: String,
     revision: i64,
+    /// The last word on one that is still open: what it takes to close it once no view speaks of it.
+    #[serde(default)]
+    open: Option<Box<Event>>,
 }
 
 impl Memory {
@@ -94,12 +97,20 @@ impl Memory {
         Some(self.incidents.get(uid)?.revision)
     }
 
+    /// Incidents that were told and not closed, as they were told last.
+    pub fn open(&self) -> impl Iterator<Item = &Event> {
+        self.incidents
+            .values()
+            .filter_map(|told| told.open.as_deref())
+    }
+
     /// An incident is safe.
     pub fn tell(&mut self, event: &Event) {
         if let Fact::Incident(incident) = &event.fact {
             let told = Told {
                 key: event.key.clone(),
                 revision: incident.revision,
+                open: (incident.state != State::Closed).then(|| Box::new(event.clone())),
             };
             self.incidents.insert(incident.uid.clone(), told);
         }

@@ -312,6 +312,7 @@ impl Row for SessionRow {
         let key = key("session", place, &session, &origin);
         let sent = self.sent_thumbprint.map(|thumbprint| Certificate {
             thumbprint,
+            sha256: None,
             subject: self.sent_subject,
             issuer: self.sent_issuer,
             serial: self.sent_serial,

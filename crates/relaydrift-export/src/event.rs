@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// One record on its way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The same rows give the same key, in this run and in any other: a receiver drops repeats by it.
     pub key: String,
@@ -27,7 +29,7 @@ pub struct Event {
 }
 
 /// What is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// Something to act on: one alert, however many servers.
     Incident(Box<Incident>),
@@ -38,7 +40,7 @@ pub enum Fact {
 }
 
 /// Who is to act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stream {
     /// Those who run the servers: renewals, expiry, roll-outs.
     Operations,
@@ -57,7 +59,7 @@ impl Stream {
 }
 
 /// Where an incident stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Told for the first time.
     New,
@@ -79,7 +81,7 @@ impl State {
 }
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Severity {
     /// Good to know.
     Info,
@@ -119,7 +121,7 @@ impl Severity {
 }
 
 /// Something to act on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// Hash of organization, connector, cause and opening time: the same as long as it lasts.
     pub uid: String,
@@ -141,10 +143,12 @@ pub struct Incident {
     pub detail: String,
     /// Why, where a diagnosis says so.
     pub cause: Option<String>,
-    /// How sure that is.
+    /// How sure it is: `proved` by refusals and relays, else `high`, `medium` or `low`.
     pub confidence: Option<String>,
     /// What to do.
     pub fix: Option<String>,
+    /// Where to read on, where there is a better place than the article on refusals.
+    pub link: Option<String>,
     /// What was not visible.
     pub coverage: Option<String>,
     /// The change that was announced for this time, if there was one.
@@ -174,7 +178,7 @@ pub struct Incident {
 }
 
 /// One server in an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Affected {
     /// The server.
     pub server: String,
@@ -195,10 +199,12 @@ pub struct Affected {
 }
 
 /// A certificate, as far as logs spelled it out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// SHA-1 in upper-case hex.
     pub thumbprint: String,
+    /// SHA-256 in upper-case hex, where the certificate itself was imported: logs have only the thumbprint.
+    pub sha256: Option<String>,
     /// Distinguished name.
     pub subject: Option<String>,
     /// Distinguished name.
@@ -214,7 +220,7 @@ pub struct Certificate {
 }
 
 /// An end of a connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Address in its usual text form.
     pub ip: Option<String>,
@@ -225,7 +231,7 @@ pub struct Endpoint {
 }
 
 /// A place in the logs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The source, see the table `sources`.
     pub source: Option<String>,
@@ -234,7 +240,7 @@ pub struct Origin {
 }
 
 /// A mail transaction with refused recipients.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// `Hub`, `FrontEnd`, …
     pub service: Option<String>,
@@ -273,7 +279,7 @@ pub struct Refusal {
 }
 
 /// An SMTP session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// `Hub`, `FrontEnd`, …
     pub service: Option<String>,
@@ -432,9 +438,18 @@ impl Incident {
         })
     }
 
-    /// Microsoft's article on what was found.
-    pub fn runbook(&self) -> &'static str {
-        "https://learn.microsoft.com/en-us/exchange/troubleshoot/email-delivery/ndr/relay-access-denied-smtp"
+    /// Every hash of the certificates before and after.
+    pub fn hashes(&self) -> impl Iterator<Item = &str> {
+        self.certificates()
+            .flat_map(|one| [Some(one.thumbprint.as_str()), one.sha256.as_deref()])
+            .flatten()
+    }
+
+    /// An article on what was found.
+    pub fn runbook(&self) -> &str {
+        self.link.as_deref().unwrap_or(
+            "https://learn.microsoft.com/en-us/exchange/troubleshoot/email-delivery/ndr/relay-access-denied-smtp",
+        )
     }
 }
 

@@ -188,6 +188,30 @@ fn finding(event: &Event, incident: &Incident, e: &mut Extension) {
         128,
     );
     e.custom("flexString2", "Key", Some(&event.key), 128);
+    // Keys of our own, named as the standard asks: vendor first.
+    e.maybe("RelaydriftConfidence", incident.confidence.as_deref(), 31);
+    e.maybe("RelaydriftCoverage", incident.coverage.as_deref(), 255);
+    let planned = incident.planned_change.as_deref();
+    e.maybe("RelaydriftPlannedChangeId", planned, 255);
+    e.maybe("RelaydriftTenant", incident.tenant.as_deref(), 255);
+    let guid = incident.connector_guid.as_deref();
+    e.maybe("RelaydriftConnectorGuid", guid, 64);
+    let sha256 = incident
+        .after
+        .as_ref()
+        .and_then(|one| one.sha256.as_deref());
+    e.maybe("RelaydriftSha256", sha256, 64);
+    e.pair(
+        "RelaydriftSenderDomains",
+        &incident.sender_domains.join(","),
+        255,
+    );
+    e.time("RelaydriftDetected", Some(incident.updated));
+    e.time("RelaydriftReported", Some(event.reported));
+    e.pair("RelaydriftRunbook", incident.runbook(), 255);
+    if let Some(attack) = incident.attack() {
+        e.pair("RelaydriftAttackTechnique", attack.technique, 31);
+    }
 }
 
 fn refused(event: &Event, refusal: &Refusal, e: &mut Extension) {

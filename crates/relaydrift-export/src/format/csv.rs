@@ -5,7 +5,7 @@
 
 use relaydrift_parse::time;
 
-use crate::event::{Event, Fact};
+use crate::event::{Certificate, Event, Fact};
 
 /// A column: its name and its cell.
 type Column = (&'static str, fn(&Event) -> String);
@@ -78,6 +78,21 @@ const COLUMNS: &[Column] = &[
         of!(Incident, |i| i.change().1.unwrap_or_default().to_owned()),
     ),
     ("runbook", of!(Incident, |i| i.runbook().to_owned())),
+    ("coverage", of!(Incident, |i| text(&i.coverage))),
+    ("tenant", of!(Incident, |i| text(&i.tenant))),
+    ("connector_guid", of!(Incident, |i| text(&i.connector_guid))),
+    ("egress_ips", of!(Incident, |i| i.addresses().join(";"))),
+    (
+        "sender_domains",
+        of!(Incident, |i| i.sender_domains.join(";")),
+    ),
+    (
+        "attack_technique",
+        of!(Incident, |i| i
+            .attack()
+            .map_or("", |a| a.technique)
+            .to_owned()),
+    ),
     ("service", of_telemetry!(|t| text(&t.service))),
     ("session_id", of_telemetry!(|t| t.session.clone())),
     ("source_id", of_telemetry!(|t| text(&t.origin.source))),
@@ -90,11 +105,12 @@ const COLUMNS: &[Column] = &[
     ("remote_host", of_telemetry!(|t| text(&t.remote.host))),
     ("egress_ip", of_telemetry!(|t| text(&t.egress_ip))),
     ("thumbprint", thumbprint),
-    ("subject", of!(Session, |s| sent(s, |c| text(&c.subject)))),
-    ("issuer", of!(Session, |s| sent(s, |c| text(&c.issuer)))),
-    ("serial", of!(Session, |s| sent(s, |c| text(&c.serial)))),
-    ("not_after", of!(Session, |s| sent(s, |c| at(c.not_after)))),
-    ("names", of!(Session, |s| sent(s, |c| c.names.join(";")))),
+    ("sha256", |e| sent(e, |c| text(&c.sha256))),
+    ("subject", |e| sent(e, |c| text(&c.subject))),
+    ("issuer", |e| sent(e, |c| text(&c.issuer))),
+    ("serial", |e| sent(e, |c| text(&c.serial))),
+    ("not_after", |e| sent(e, |c| at(c.not_after))),
+    ("names", |e| sent(e, |c| c.names.join(";"))),
     ("tls_protocol", of!(Session, |s| text(&s.tls_protocol))),
     ("tls_cipher", of!(Session, |s| text(&s.tls_cipher))),
     ("tls_error", of!(Session, |s| text(&s.tls_error))),
@@ -124,15 +140,20 @@ fn number(value: Option<i64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-fn sent(session: &crate::event::Session, cell: fn(&crate::event::Certificate) -> String) -> String {
-    session.sent.as_ref().map(cell).unwrap_or_default()
+/// A fact of the certificate that is sent now.
+fn sent(event: &Event, cell: fn(&Certificate) -> String) -> String {
+    let sent = match &event.fact {
+        Fact::Incident(incident) => incident.after.as_ref(),
+        Fact::Session(session) => session.sent.as_ref(),
+        Fact::Refusal(_) => None,
+    };
+    sent.map(cell).unwrap_or_default()
 }
 
 fn thumbprint(event: &Event) -> String {
     match &event.fact {
         Fact::Refusal(refusal) => text(&refusal.thumbprint),
-        Fact::Session(session) => sent(session, |certificate| certificate.thumbprint.clone()),
-        Fact::Incident(_) => String::new(),
+        _ => sent(event, |certificate| certificate.thumbprint.clone()),
     }
 }
 

@@ -96,8 +96,9 @@ fn finding(event: &Event, incident: &Incident, o: &mut Object<'_>) {
     }
     let addresses = incident.addresses();
     let addresses = addresses.into_iter().filter(|ip| is_address(ip));
-    let hashes = incident.certificates().map(|one| one.thumbprint.as_str());
-    related(o, addresses, hashes, incident.server_names());
+    let hosts = incident.server_names().into_iter();
+    let hosts = hosts.chain(incident.sender_domains.iter().map(String::as_str));
+    related(o, addresses, incident.hashes(), hosts);
 }
 
 fn related<'a>(
@@ -153,7 +154,10 @@ fn certificate(sent: &Certificate, o: &mut Object<'_>) {
     o.maybe("issuer", sent.issuer.as_deref());
     o.time("not_before", sent.not_before);
     o.time("not_after", sent.not_after);
-    o.object("hash", |o| o.text("sha1", &sent.thumbprint));
+    o.object("hash", |o| {
+        o.text("sha1", &sent.thumbprint);
+        o.maybe("sha256", sent.sha256.as_deref());
+    });
     o.object("x509", |o| {
         o.maybe("serial_number", sent.serial.as_deref());
         o.object("subject", |o| {

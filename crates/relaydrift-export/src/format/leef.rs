@@ -25,7 +25,7 @@ pub fn render(event: &Event, out: &mut Vec<u8>) {
 }
 
 /// A value is cut to so many bytes, so that a message stays below the 8 kB that receivers take.
-const LIMIT: usize = 400;
+const LIMIT: usize = 240;
 
 fn spelled(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
@@ -58,6 +58,10 @@ impl Pairs {
 
     fn maybe(&mut self, name: &str, value: Option<&str>) {
         self.pair(name, value.unwrap_or_default());
+    }
+
+    fn time(&mut self, name: &str, micros: Option<i64>) {
+        self.int(name, micros.map(|micros| micros.div_euclid(1000)));
     }
 
     fn int(&mut self, name: &str, value: Option<i64>) {
@@ -97,6 +101,26 @@ fn members(event: &Event, p: &mut Pairs) {
             p.int("refused", Some(incident.refused));
             p.maybe("cause", incident.cause.as_deref());
             p.pair("detail", &incident.detail);
+            p.maybe("confidence", incident.confidence.as_deref());
+            p.maybe("coverage", incident.coverage.as_deref());
+            p.maybe("plannedChangeId", incident.planned_change.as_deref());
+            p.maybe("tenant", incident.tenant.as_deref());
+            p.maybe("connectorGuid", incident.connector_guid.as_deref());
+            if let Some(after) = &incident.after {
+                p.pair("thumbprint", &after.thumbprint);
+                p.maybe("sha256", after.sha256.as_deref());
+                p.maybe("subject", after.subject.as_deref());
+                p.maybe("issuer", after.issuer.as_deref());
+                p.maybe("serial", after.serial.as_deref());
+            }
+            p.pair("egressIp", &incident.addresses().join(","));
+            p.pair("senderDomains", &incident.sender_domains.join(","));
+            p.time("occurred", Some(incident.opened));
+            p.time("detected", Some(incident.updated));
+            p.time("reported", Some(event.reported));
+            p.time("closed", incident.closed);
+            p.pair("runbook", incident.runbook());
+            p.maybe("attack", incident.attack().map(|attack| attack.technique));
         }
         Fact::Refusal(refusal) => {
             p.pair("cat", "telemetry");

@@ -128,6 +128,7 @@ fn session_members(session: &Session, o: &mut Object<'_>) {
 
 fn certificate_members(certificate: &Certificate, o: &mut Object<'_>) {
     o.text("thumbprint", &certificate.thumbprint);
+    o.maybe("sha256", certificate.sha256.as_deref());
     o.maybe("subject", certificate.subject.as_deref());
     o.maybe("issuer", certificate.issuer.as_deref());
     o.maybe("serial", certificate.serial.as_deref());

@@ -275,10 +275,12 @@ fn certificate(sent: &Certificate, version: Version, o: &mut Object<'_>) {
         o.text("issuer", issuer);
         o.text("serial_number", serial);
         o.maybe("subject", sent.subject.as_deref());
-        o.objects("fingerprints", [&sent.thumbprint], |o, thumbprint| {
-            o.int("algorithm_id", 2);
-            o.text("algorithm", "SHA-1");
-            o.text("value", thumbprint);
+        let sha256 = sent.sha256.as_ref().map(|value| (3, "SHA-256", value));
+        let fingerprints = [(2, "SHA-1", &sent.thumbprint)].into_iter().chain(sha256);
+        o.objects("fingerprints", fingerprints, |o, (id, algorithm, value)| {
+            o.int("algorithm_id", id);
+            o.text("algorithm", algorithm);
+            o.text("value", value);
         });
         o.millis("created_time", sent.not_before);
         o.millis("expiration_time", sent.not_after);

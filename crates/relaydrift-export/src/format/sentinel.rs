@@ -74,14 +74,33 @@ fn finding(event: &Event, incident: &Incident, o: &mut Object<'_>) {
     o.maybe("NewValue", after);
     o.texts("Servers", incident.server_names());
     o.texts("EgressIpAddrs", incident.addresses());
-    let hashes = incident.certificates().map(|one| one.thumbprint.as_str());
-    o.texts("CertificateThumbprints", hashes);
+    let thumbprints = incident.certificates().map(|one| one.thumbprint.as_str());
+    o.texts("CertificateThumbprints", thumbprints);
+    let sha256 = incident
+        .certificates()
+        .filter_map(|one| one.sha256.as_deref());
+    o.texts("CertificateSha256", sha256);
+    let issuers = incident
+        .certificates()
+        .filter_map(|one| one.issuer.as_deref());
+    o.texts("CertificateIssuers", issuers);
+    let serials = incident
+        .certificates()
+        .filter_map(|one| one.serial.as_deref());
+    o.texts("CertificateSerials", serials);
+    let domains = incident.sender_domains.iter().map(String::as_str);
+    o.texts("SenderDomains", domains);
     o.int("RefusedCount", incident.refused);
     o.flag("IsBreaking", incident.breaking);
     o.maybe("Cause", incident.cause.as_deref());
     o.maybe("Confidence", incident.confidence.as_deref());
     o.maybe("PlannedChangeId", incident.planned_change.as_deref());
     o.maybe("ConnectorGuid", incident.connector_guid.as_deref());
+    o.maybe("Tenant", incident.tenant.as_deref());
+    o.maybe("Coverage", incident.coverage.as_deref());
+    o.time("DetectedTime", Some(incident.updated));
+    o.time("ReportedTime", Some(event.reported));
+    o.text("EventReportUrl", incident.runbook());
 }
 
 /// EmailEvent.

@@ -140,6 +140,7 @@ fn certificate(sent: &Certificate, o: &mut Object<'_>) {
         );
     };
     o.text("ssl_hash", &sent.thumbprint);
+    o.maybe("ssl_hash_sha256", sent.sha256.as_deref());
     known(o, "ssl_subject", sent.subject.as_deref());
     known(
         o,

@@ -421,3 +421,74 @@ fn a_refusal_without_mailboxes_is_network_activity() {
     assert_eq!(value["type_uid"], 400_105);
     assert_eq!(value["status_code"], "550 5.7.64");
 }
+
+/// What a SOC needs of an incident, under values that occur nowhere else, is in every format that people
+/// read incidents in. Only the text of the fix is too long for syslog.
+#[test]
+fn every_field_of_an_incident_is_in_every_format() {
+    let [mut event, ..] = events("v-text");
+    let Fact::Incident(incident) = &mut event.fact else {
+        panic!("an incident");
+    };
+    let some = |value: &str| Some(value.to_owned());
+    incident.uid = "v-uid".to_owned();
+    incident.cause = some("v-cause");
+    incident.confidence = some("v-confidence");
+    incident.fix = some("v-fix");
+    incident.coverage = some("v-coverage");
+    incident.planned_change = some("v-planned");
+    incident.tenant = some("v-tenant");
+    incident.connector_guid = some("v-guid");
+    incident.link = some("https://v-link");
+    incident.sender_domains = vec!["v-domain".to_owned()];
+    incident.stream = Stream::Security;
+    (incident.opened, incident.updated) = (1_790_812_801_000_000, 1_790_812_802_000_000);
+    event.reported = 1_790_812_803_000_000;
+    if let Some(after) = &mut incident.after {
+        after.sha256 = some("v-sha256");
+        after.issuer = some("v-issuer");
+        after.serial = some("v-serial");
+    }
+    let historic = |event: &Event| {
+        let mut event = event.clone();
+        event.historic = true;
+        event
+    };
+    for format in Format::ALL {
+        let line = rendered(format, &event);
+        let syslog = format.is_syslog();
+        for value in [
+            "v-uid",
+            "v-cause",
+            "v-confidence",
+            "v-fix",
+            "v-coverage",
+            "v-planned",
+            "v-tenant",
+            "v-guid",
+            "v-link",
+            "v-domain",
+            "v-sha256",
+            "v-issuer",
+            "v-serial",
+            "security",
+            "T1649",
+            "98EDA6C3519AB9377E15D610609CB4D81B06D5FC",
+        ] {
+            let there = line.contains(value) || (syslog && value == "v-fix");
+            assert!(there, "{value} as {}: {line}", format.name());
+        }
+        for second in 1..=3 {
+            let millis = format!("179081280{second}000");
+            let text = format!("2026-10-01T00:00:0{second}");
+            let there = line.contains(if syslog { &millis } else { &text });
+            assert!(there, "{text} as {}: {line}", format.name());
+        }
+        assert_ne!(
+            line,
+            rendered(format, &historic(&event)),
+            "{}",
+            format.name()
+        );
+    }
+}

@@ -10,6 +10,7 @@ pub fn events(text: &str) -> [Event; 3] {
     let some = || Some(text.to_owned());
     let certificate = Certificate {
         thumbprint: "98EDA6C3519AB9377E15D610609CB4D81B06D5FC".to_owned(),
+        sha256: some(),
         subject: some(),
         issuer: some(),
         serial: some(),
@@ -45,6 +46,7 @@ pub fn events(text: &str) -> [Event; 3] {
         cause: some(),
         confidence: some(),
         fix: some(),
+        link: None,
         coverage: some(),
         planned_change: some(),
         tenant: some(),
@@ -239,6 +241,7 @@ fn certificate(certificate: &mut Certificate) {
     certificate.issuer =
         Some("CN=DigiCert Global G2 TLS RSA SHA256 2020 CA1, O=DigiCert Inc, C=US".into());
     certificate.serial = Some("0A1B2C3D4E5F".into());
+    certificate.sha256 = Some("5A".repeat(32));
     certificate.names = vec![
         "mail.contoso-group.com".into(),
         "autodiscover.contoso-group.com".into(),
