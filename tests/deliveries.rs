@@ -248,23 +248,22 @@ fn any_bytes_come_out_in_every_format_and_by_every_way() {
     }
 }
 
-/// What is tried: the second request's moments; or all.
+/// What is tried: moments of the second request; or every moment of six.
 fn deaths(of_sender: bool) -> Vec<Death> {
-    let all = std::env::var_os("RELAYDRIFT_SWEEP").is_some();
-    let mut deaths = Vec::new();
-    for request in 1..=6 {
-        for point in Point::ALL {
-            let chosen = request == 2
-                && point != Point::Begun
-                && (point == Point::HalfAnswered) != of_sender;
-            // A receiver that dies after its answer's last byte is one that dies before the next request.
-            let possible = of_sender || point != Point::Kept;
-            if possible && (all || chosen) {
-                deaths.push(Death { request, point });
-            }
-        }
-    }
-    deaths
+    use Point::{Answered, Half, HalfAnswered, Kept, Stored};
+    let some: &[Point] = match of_sender {
+        true => &[Half, Stored, Answered, Kept],
+        // One that dies behind its answer's last byte is one that dies before the next request.
+        false => &[Half, Stored, HalfAnswered],
+    };
+    let (requests, points) = match std::env::var_os("RELAYDRIFT_SWEEP") {
+        Some(_) => (1..=6, Point::ALL.as_slice()),
+        None => (2..=2, some),
+    };
+    let all = requests.flat_map(|request| points.iter().map(move |point| (request, *point)));
+    let all = all.filter(|(_, point)| of_sender || *point != Kept);
+    all.map(|(request, point)| Death { request, point })
+        .collect()
 }
 
 #[track_caller]

@@ -337,16 +337,12 @@ impl Desk {
     fn syslog(&self, mut stream: impl Read) {
         let mut bytes = Vec::new();
         let mut chunk = vec![0; 16 << 10];
-        let request = loop {
-            match stream.read(&mut chunk) {
-                // Someone who only looked whether we listen.
-                Ok(0) | Err(_) => return,
-                Ok(count) => {
-                    bytes.extend_from_slice(&chunk[..count]);
-                    break self.begin();
-                }
-            }
+        // Someone who only looked whether we listen says nothing.
+        let Ok(count @ 1..) = stream.read(&mut chunk) else {
+            return;
         };
+        bytes.extend_from_slice(&chunk[..count]);
+        let request = self.begin();
         self.at(request, Point::Begun);
         let mut halved = false;
         while let Ok(count @ 1..) = stream.read(&mut chunk) {

@@ -223,7 +223,7 @@ mod tests {
         };
         let mut memory = Memory::default();
         let first = events(
-            &vec![row("EX02", Some("first")), row("EX01", Some("first"))],
+            &[row("EX02", Some("first")), row("EX01", Some("first"))],
             clock,
             &memory,
         );
@@ -232,7 +232,7 @@ mod tests {
         let again = vec![row("EX01", Some("first")), row("EX02", Some("first"))];
         assert!(untold(events(&again, clock, &memory), &memory).is_empty());
         let last = events(
-            &vec![row("EX01", Some("last")), row("EX02", Some("last"))],
+            &[row("EX01", Some("last")), row("EX02", Some("last"))],
             clock,
             &memory,
         );
