@@ -405,8 +405,28 @@ fn received(file: &Path) -> (std::collections::BTreeSet<String>, Vec<String>) {
     (lines.iter().filter_map(key).collect(), lines)
 }
 
-/// Sends to a receiver that is killed and started again on the way; nothing may be missing. The
-/// receivers hold no queue in memory: what waits in one when they are killed, no sender knows of.
+/// Waits until a receiver has so many records in its file; nothing in it may be forged.
+fn wait_for(test: &str, out: &Path, count: usize) {
+    let started = Instant::now();
+    loop {
+        let (keys, lines) = received(out);
+        if keys.len() == count {
+            let is_ours = |line: &String| line.starts_with('<') && !line.starts_with("<34>");
+            assert!(lines.iter().all(is_ours), "{test}: a forged line");
+            return;
+        }
+        let got = keys.len();
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{test}: {got} of {count} records"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Sends to a receiver that is killed and started again on the way; nothing may be missing. It is
+/// killed when it has written down what it was sent: what only waits in its memory, no sender of
+/// syslog knows of.
 fn survives(test: &str, start: impl Fn(u16) -> Daemon + Sync, folder: &Path, out: &Path) {
     let port = free_port();
     let trust = Trust::new(Some(&folder.join("ca.pem"))).unwrap();
@@ -418,6 +438,7 @@ fn survives(test: &str, start: impl Fn(u16) -> Daemon + Sync, folder: &Path, out
         0,
         "{test}: a receiver that is there"
     );
+    wait_for(test, out, 500);
     let kill = Instant::now();
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
@@ -432,26 +453,7 @@ fn survives(test: &str, start: impl Fn(u16) -> Daemon + Sync, folder: &Path, out
         "{test}: the receiver was away for {:?}",
         kill.elapsed()
     );
-    let started = Instant::now();
-    loop {
-        let (keys, lines) = received(out);
-        if keys.len() == records.len() {
-            assert!(
-                lines
-                    .iter()
-                    .all(|line| line.starts_with('<') && !line.starts_with("<34>")),
-                "{test}: a forged line"
-            );
-            break;
-        }
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "{test}: {} of {} records",
-            keys.len(),
-            records.len()
-        );
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_for(test, out, records.len());
     // Whoever is not who it says it is gets nothing.
     let strangers = Trust::new(Some(Path::new(&format!("{CRATE}/tests/authority.pem")))).unwrap();
     let refused = Syslog::new("localhost", port, Some(&strangers))
