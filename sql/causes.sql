@@ -3,9 +3,10 @@
 -- the first refusal, `low` where it is what remains. The order of the cases is the order in which a transport
 -- engineer rules them out: what the reply says, who is hit and who passes, how the session was secured, what the
 -- tenant expects, what changed here, what changed there.
--- Grain: organization, connector_id, server, family, first_refused. Reads: incidents, incident_evidence.
+-- Grain: incident. Reads: incidents, incident_evidence.
 with weighed as (
     select
+        incidents.incident,
         incidents.organization,
         incidents.connector_id,
         incidents.server,
@@ -40,11 +41,17 @@ with weighed as (
         coalesce(dn_equal(evidence.subject, evidence.issuer), false) as self_signed,
         coalesce(evidence.not_after < incidents.first_refused, false) as expired,
         coalesce(evidence.not_before < evidence.change['at'] - interval '45 days', false) as old_certificate,
-        evidence.foreign_senders,
+        coalesce(
+            not public_authority(evidence.issuer) and public_authority(evidence.before_issuer), false
+        ) as internal_certificate,
+        evidence.domains_imported
+        and cardinality(evidence.own_senders) = 0
+        and cardinality(incidents.sender_domains) > 0 as foreign_senders,
         evidence.hit_together >= evidence.servers as all_hit,
         array_to_string(incidents.codes, ' ') as codes,
         evidence.passed >= 2
         and evidence.passed_same_certificate
+        and cardinality(incidents.sender_domains) > 0
         and not array_has_any(incidents.sender_domains, evidence.passed_sender_domains) as sender_decides,
         evidence.passed >= 2
         and evidence.passed_same_certificate
@@ -56,16 +63,12 @@ with weighed as (
         and cardinality(evidence.passed_egress_ips) > 0
         and not array_has_any(incidents.egress_ips, evidence.passed_egress_ips) as address_decides
     from incidents
-    inner join incident_evidence as evidence
-        on incidents.organization = evidence.organization
-        and incidents.connector_id = evidence.connector_id
-        and incidents.server = evidence.server
-        and incidents.family = evidence.family
-        and incidents.first_refused = evidence.first_refused
+    inner join incident_evidence as evidence on incidents.incident = evidence.incident
 ),
 
 judged as (
     select
+        incident,
         organization,
         connector_id,
         server,
@@ -110,13 +113,13 @@ judged as (
                 )
             when foreign_senders and (certificate_matches or address_matches)
                 then named_struct('cause', 'sender_domain_not_accepted', 'confidence', 'medium')
+            when siblings_moved_on > 0 and change is null and not certificate_matches and not (all_hit and servers > 1)
+                then named_struct('cause', 'partial_rollout', 'confidence', case when imported then 'high' else 'medium' end)
             when newer is not null and not certificate_matches
                 then named_struct('cause', 'newer_certificate_not_sent', 'confidence', 'high')
             when all_hit and servers > 1 and change is null and move is null and not over_ipv6
                 then named_struct('cause', 'cloud_side_changed', 'confidence', 'medium')
-            when siblings_moved_on > 0 and change is null and not certificate_matches
-                then named_struct('cause', 'partial_rollout', 'confidence', case when imported then 'high' else 'medium' end)
-            when change is not null and not certificate_matches and (change['class'] = 'reverted' or self_signed or old_certificate)
+            when change is not null and not certificate_matches and (change['class'] = 'reverted' or self_signed or old_certificate or internal_certificate)
                 then named_struct(
                     'cause', 'wrong_certificate_chosen',
                     'confidence', case when by_certificate and not assumed then 'high' else 'medium' end
@@ -154,6 +157,7 @@ judged as (
 
 -- One type of text whatever the branch: unions of views that build on this one need it.
 select
+    incident,
     organization,
     connector_id,
     server,

@@ -8,17 +8,8 @@
 -- the same names and more that ends later and lies in the imported store of every server that sends this one: then
 -- there is no band but `expired`.
 -- Grain: organization, connector_id, server, thumbprint.
--- Reads: spans, certificate_changes, certificate_facts, observed, proved_relays, certificates.
-with newest as (
-    select
-        organization,
-        max(last_seen) as now
-    from observed
-    where kind = 'rows' and hour between timestamp '1990-01-01' and timestamp '2100-01-01'
-    group by organization
-),
-
-changed as (
+-- Reads: spans, certificate_changes, certificate_facts, observed, present, proved_relays, certificates.
+with changed as (
     select
         organization,
         connector_id,
@@ -34,20 +25,20 @@ used as (
         spans.connector_id,
         spans.server,
         spans.compared as thumbprint,
-        newest.now,
+        present.now,
         min(spans.first_seen) as first_seen,
         max(spans.last_seen) as last_seen,
         sum(spans.sessions) as sessions,
         last_value(spans.first_session_id order by spans.first_seen) as session_id
     from spans
-    inner join newest on spans.organization = newest.organization
+    inner join present on spans.organization = present.organization
     left join changed
         on spans.organization = changed.organization
         and spans.connector_id = changed.connector_id
         and spans.server = changed.server
     where spans.kind = 'certificate' and (changed.changed_at is null or spans.last_seen >= changed.changed_at)
-    group by spans.organization, spans.connector_id, spans.server, spans.compared, newest.now
-    having max(spans.last_seen) >= newest.now - setting('relaydrift.egress_baseline_days')
+    group by spans.organization, spans.connector_id, spans.server, spans.compared, present.now
+    having max(spans.last_seen) >= present.now - setting('relaydrift.egress_baseline_days')
 ),
 
 dated as (

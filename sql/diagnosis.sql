@@ -3,19 +3,15 @@
 -- connector that fell silent after its certificate changed elsewhere (`silence_after_traffic`).
 -- cause: never null; `unknown` says in its explanation what was checked and what is missing. confidence: see `causes`.
 -- state: see `incidents`. incident_uid: the same for all servers that one cause hit together. messages: what
--- bounced and must be sent again. first_refused, session_id, source_id, line, reply: the deciding row, the exact
+-- bounced and must be sent again. own_senders, foreign_senders: the domains of refused senders that are the tenant's, or
+-- not; null_senders: refused transactions without a sender (reports, out-of-office replies). first_refused, session_id, source_id, line, reply: the deciding row, the exact
 -- reply. spared_servers: the control group. ruled_out: what was looked at and is not the reason. fix, verify,
 -- rollback: commands to copy, never run from here. stream: `security` or `operations`.
 -- Grain: organization, connector_id, server, cause, first_refused.
--- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, send_connectors, observations, expected_connectors.
-with present as (
-    select max(last_seen) as now
-    from observations
-    where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'
-),
-
+-- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, certificate_facts, send_connectors,
+-- present, expected_connectors, sources.
 -- A session that TLS ended and the refusals that followed without TLS are one incident.
-told as (
+with told as (
     select
         incidents.organization,
         incidents.connector_id,
@@ -35,6 +31,9 @@ told as (
         incidents.messages,
         incidents.codes,
         incidents.sender_domains,
+        evidence.own_senders,
+        evidence.foreign_senders,
+        incidents.null_senders,
         incidents.recipient_domains,
         incidents.first,
         evidence.thumbprint,
@@ -58,18 +57,8 @@ told as (
         evidence.newer,
         evidence.with_tls
     from incidents
-    inner join causes
-        on incidents.organization = causes.organization
-        and incidents.connector_id = causes.connector_id
-        and incidents.server = causes.server
-        and incidents.family = causes.family
-        and incidents.first_refused = causes.first_refused
-    inner join incident_evidence as evidence
-        on incidents.organization = evidence.organization
-        and incidents.connector_id = evidence.connector_id
-        and incidents.server = evidence.server
-        and incidents.family = evidence.family
-        and incidents.first_refused = evidence.first_refused
+    inner join causes on incidents.incident = causes.incident
+    inner join incident_evidence as evidence on incidents.incident = evidence.incident
     left join incidents as refusing
         on incidents.family = 'tls'
         and refusing.family = 'attribution'
@@ -210,6 +199,9 @@ united as (
         messages,
         codes,
         sender_domains,
+        own_senders,
+        foreign_senders,
+        null_senders,
         recipient_domains,
         first,
         thumbprint,
@@ -264,6 +256,9 @@ united as (
         cast(0 as bigint) as messages,
         [] as codes,
         [] as sender_domains,
+        [] as own_senders,
+        [] as foreign_senders,
+        cast(0 as bigint) as null_senders,
         [] as recipient_domains,
         null as first,
         degrading.thumbprint,
@@ -284,7 +279,7 @@ united as (
         null as newer,
         'no mail to the outside was refused: it may not be sent this way' as ruled_out
     from degrading
-    cross join present
+    inner join present on degrading.organization = present.organization
     left join tenant on degrading.organization = tenant.organization
     union all
     select
@@ -306,6 +301,9 @@ united as (
         cast(0 as bigint) as messages,
         [] as codes,
         [] as sender_domains,
+        [] as own_senders,
+        [] as foreign_senders,
+        cast(0 as bigint) as null_senders,
         [] as recipient_domains,
         null as first,
         null as thumbprint,
@@ -326,7 +324,7 @@ united as (
         null as newer,
         'the server still logged other mail: it was not down' as ruled_out
     from silenced
-    cross join present
+    inner join present on silenced.organization = present.organization
     left join tenant on silenced.organization = tenant.organization
 ),
 
@@ -350,6 +348,9 @@ grouped as (
         messages,
         codes,
         sender_domains,
+        own_senders,
+        foreign_senders,
+        null_senders,
         recipient_domains,
         first,
         thumbprint,
@@ -392,6 +393,9 @@ grouped as (
             messages,
             codes,
             sender_domains,
+            own_senders,
+            foreign_senders,
+            null_senders,
             recipient_domains,
             first,
             thumbprint,
@@ -448,6 +452,9 @@ gaps as (
         messages,
         codes,
         sender_domains,
+        own_senders,
+        foreign_senders,
+        null_senders,
         recipient_domains,
         first,
         thumbprint,
@@ -573,6 +580,9 @@ select
     gaps.messages,
     gaps.codes,
     gaps.sender_domains,
+    gaps.own_senders,
+    gaps.foreign_senders,
+    gaps.null_senders,
     gaps.recipient_domains,
     gaps.hit_servers,
     gaps.spared_servers,

@@ -1,10 +1,11 @@
 -- One mail transaction through Exchange Online that tells something about attribution or the tenant's standing:
--- recipients outside the tenant were accepted (`proves`), or the mail was turned away for a reason of the
--- sender's side (`family`). A session that TLS ended before any mail counts as one (ordinal 0, nobody refused).
+-- recipients outside the tenant were accepted (`proves`), or recipients were turned away (`family`), be it some of
+-- them. A session that TLS ended before any mail counts as one (ordinal 0, nobody refused).
 -- family: `attribution` (5.7.64, ATTR35, ATTR36, 5.7.51, 5.7.68, 454 TLS channel), `blocked_connector` (5.7.711),
 -- `tenant_limit` (5.7.232, 5.7.233), `tenant_blocked` (5.7.705, 5.7.750), `reputation` (5.7.606 to 649, 5.7.511 to
 -- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `recipient_side`
--- (5.4.1, recipients that their tenant does not know), `tls` (the session that TLS ended); else null.
+-- (5.4.1, recipients outside the tenant that their own one does not know; `about`: their domain), `tls` (the session
+-- that TLS ended); else null.
 -- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
 -- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
 -- Reads: transactions, sessions, front_ends, relay_domains, connectors.
@@ -26,8 +27,10 @@ with told as (
         transactions.accepted,
         transactions.refused,
         transactions.accepted_domains,
-        transactions.refused_domains,
-        transactions.outcome,
+        case
+            when transactions.refused > 0 then transactions.refused_domains
+            else transactions.rejected_domains
+        end as refused_domains,
         transactions.reply_code,
         transactions.enhanced_code,
         transactions.attr_code,
@@ -36,7 +39,7 @@ with told as (
         coalesce(front_ends.egress, transactions.egress_ip) as egress_ip,
         case
             when transactions.refused > 0 then 'attribution'
-            when transactions.outcome not in ('deferred', 'rejected') then null
+            when coalesce(transactions.reply_code < 400, true) then null
             when transactions.enhanced_code = '5.7.711' then 'blocked_connector'
             when transactions.enhanced_code in ('5.7.232', '5.7.233') then 'tenant_limit'
             when transactions.enhanced_code in ('5.7.705', '5.7.750') then 'tenant_blocked'
@@ -48,6 +51,8 @@ with told as (
                 then 'reputation'
             when
                 transactions.enhanced_code = '5.4.1'
+                and connectors.role = 'cloud_relay'
+                and not coalesce(toward.own, false)
                 and transactions.reply_text like '%Recipient address rejected: Access denied%'
                 then 'recipient_side'
         end as family
@@ -58,6 +63,10 @@ with told as (
     inner join connectors
         on transactions.organization = connectors.organization
         and coalesce(front_ends.connector_id, transactions.connector_id) = connectors.connector_id
+    left join relay_domains as toward
+        on transactions.organization = toward.organization
+        and coalesce(front_ends.connector_id, transactions.connector_id) = toward.connector_id
+        and transactions.rejected_domains[1] = toward.domain
     where connectors.role in ('cloud_hybrid', 'cloud_relay')
 ),
 
@@ -104,7 +113,11 @@ select
     told.sender_domain,
     told.recipients,
     told.accepted,
-    case when told.family = 'attribution' then told.refused else told.recipients end as refused,
+    case
+        when told.family = 'attribution' then told.refused
+        when told.family is null then cast(0 as bigint)
+        else greatest(told.recipients - told.accepted, 1)
+    end as refused,
     told.accepted_domains,
     told.refused_domains,
     told.reply_code,
@@ -114,6 +127,7 @@ select
     told.thumbprint,
     told.egress_ip,
     told.family,
+    case when told.family = 'recipient_side' then told.refused_domains[1] end as about,
     proving.session_id is not null as proves
 from told
 left join proving
@@ -149,6 +163,7 @@ select
     sessions.sent_thumbprint as thumbprint,
     sessions.egress_ip,
     'tls' as family,
+    null as about,
     false as proves
 from sessions
 inner join connectors

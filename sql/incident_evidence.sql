@@ -3,11 +3,14 @@
 -- what the accepted mail had that the refused mail had not.
 -- `change`, `move`: the last change of the certificate, or of the address, since the last proved relay (within a
 -- day where none is known). `matched`: best result of the certificate and of the address at the first refusal,
--- null without an import. Grain: organization, connector_id, server, family, first_refused.
--- Reads: incidents, certificate_changes, verdicts, observed, certificate_facts, cloud_hours, external_mail,
--- expected_connectors, expected_matches, accepted_domains, certificates.
+-- null without an import. `own_senders`, `foreign_senders`: domains of senders that are the tenant's (an accepted domain
+-- covers them; without an import, a name on a certificate that the connector sent) or not.
+-- Grain: incident.
+-- Reads: incidents, certificate_changes, verdicts, observed, certificate_facts, cloud_hours, external_mail, spans,
+-- expected_connectors, expected_matches, own_domains, certificates.
 with keys as (
     select
+        incident,
         organization,
         connector_id,
         server,
@@ -17,6 +20,7 @@ with keys as (
         last_good,
         thumbprints,
         egress_ips,
+        sender_domains,
         first['thumbprint'] as thumbprint,
         first['egress_ip'] as egress_ip,
         greatest(coalesce(last_good, first_refused - interval '24 hours'), first_refused - interval '30 days')
@@ -26,17 +30,14 @@ with keys as (
 
 changed as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         last_value(
             named_struct(
                 'class', changes.class, 'before', changes.before, 'after', changes.after, 'at', changes.first_seen
             )
             order by changes.first_seen
-        ) as change
+        ) as change,
+        last_value(changes.before order by changes.first_seen) as before
     from keys
     inner join certificate_changes as changes
         on keys.organization = changes.organization
@@ -44,17 +45,13 @@ changed as (
         and keys.server = changes.server
         and changes.first_seen <= keys.first_refused
         and changes.first_seen >= keys.since
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 ),
 
 -- Any new address counts here, however short its use: mail was refused.
 moved as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         last_value(
             named_struct(
                 'before', changes.before, 'after', changes.after, 'at', changes.first_seen
@@ -71,16 +68,12 @@ moved as (
         and keys.server = changes.server
         and changes.first_seen <= keys.first_refused
         and changes.first_seen >= keys.since
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 ),
 
 secured as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         sum(case when shown.kind = 'tls' and shown.value = 'none' then shown.refused else 0 end) as without_tls,
         sum(case when shown.kind = 'tls' and shown.value <> 'none' then shown.refused else 0 end) as with_tls,
         sum(case when shown.kind = 'certificate' and shown.value = 'none' then shown.refused else 0 end) as without_certificate,
@@ -93,9 +86,10 @@ secured as (
                     shown.kind = 'peer'
                     and shown.refused > 0
                     and peer.subject is not null
-                    and not regexp_like(
-                        lower(concat(peer.subject, ';', array_to_string(coalesce(peer.names_folded, []), ';'))),
-                        '(outlook\.(com|cn)|microsoft\.com|mx\.microsoft|office365\.us|office\.com)'
+                    and coalesce(
+                        certificate_family(peer.subject, peer.names)
+                        not in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com'),
+                        true
                     )
                     then concat(peer.subject, ' (issued by ', coalesce(peer.issuer, 'unknown'), ')')
             end
@@ -109,17 +103,13 @@ secured as (
         and shown.last_seen >= keys.first_refused - interval '1 hour'
     left join certificate_facts as peer on shown.kind = 'peer' and shown.value = peer.thumbprint
     where shown.kind in ('tls', 'certificate', 'starttls', 'tls_failure', 'peer')
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 ),
 
 -- What passed on the same server while other mail was refused.
 passed as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         count(mail.at) as passed,
         array_agg(distinct coalesce(nullif(mail.sender_domain, ''), '<>')) as sender_domains,
         array_distinct(flatten(array_agg(mail.accepted_domains))) as recipient_domains,
@@ -132,16 +122,12 @@ passed as (
         and keys.server = mail.server
         and mail.at between keys.first_refused - interval '15 minutes' and keys.last_refused
     where mail.proves and mail.family is null
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 ),
 
 active as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         cloud_hours.server as other,
         bool_or(together.server is not null) as hit,
         bool_or(abs(cast(together.first_refused as bigint) - cast(keys.first_refused as bigint)) <= 3600000000) as together
@@ -157,37 +143,24 @@ active as (
         and cloud_hours.server = together.server
         and together.first_refused <= keys.last_refused
         and together.last_refused >= keys.first_refused
-    group by
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
-        cloud_hours.server
+    group by keys.incident, cloud_hours.server
 ),
 
 fleet as (
     select
-        organization,
-        connector_id,
-        server,
-        family,
-        first_refused,
+        incident,
         count(other) as servers,
         sum(case when together then 1 else 0 end) as hit_together,
         array_sort(array_agg(other) filter (where hit)) as hit_servers,
         array_sort(array_agg(other) filter (where not hit)) as spared_servers
     from active
-    group by organization, connector_id, server, family, first_refused
+    group by incident
 ),
 
 -- Connectors of the tenants as they stood at the first refusal.
 standing as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
+        keys.incident,
         keys.first_refused,
         expected.name,
         expected.guid,
@@ -227,11 +200,7 @@ standing as (
 
 expected as (
     select
-        organization,
-        connector_id,
-        server,
-        family,
-        first_refused,
+        incident,
         bool_or(usable) as usable,
         bool_or(assumed) as assumed,
         bool_or(not coalesce(enabled, true) and coalesce(connector_type, 'OnPremises') = 'OnPremises'
@@ -261,42 +230,73 @@ expected as (
                 name
         ) as connector
     from standing
-    group by organization, connector_id, server, family, first_refused
+    group by incident
 ),
 
--- Whether every sender's domain is one that the tenant has not accepted, where accepted domains are imported.
-strangers as (
-    select
-        senders.organization,
-        senders.connector_id,
-        senders.server,
-        senders.family,
-        senders.first_refused,
-        bool_and(own.domain is null) as all_foreign
+-- Names on certificates that the connector sent: they tell the organization's domains where none are imported.
+named as (
+    select distinct
+        organization,
+        connector_id,
+        unnest(names) as name
     from (
         select
-            organization,
-            connector_id,
-            server,
-            family,
-            first_refused,
-            unnest(sender_domains) as domain
-        from incidents
-        where organization in (select organization from accepted_domains)
-    ) as senders
-    left join (select distinct organization, lower(domain_name) as domain from accepted_domains) as own
-        on senders.organization = own.organization and senders.domain = own.domain
-    group by senders.organization, senders.connector_id, senders.server, senders.family, senders.first_refused
+            spans.organization,
+            spans.connector_id,
+            facts.names_folded as names
+        from spans
+        inner join certificate_facts as facts on spans.value = facts.thumbprint
+        where spans.kind = 'certificate'
+    )
+),
+
+senders as (
+    select
+        incident,
+        organization,
+        connector_id,
+        unnest(sender_domains) as domain
+    from keys
+),
+
+known_senders as (
+    select distinct
+        senders.incident,
+        senders.domain
+    from senders
+    inner join own_domains as own
+        on senders.organization = own.organization
+        and (
+            senders.domain = own.domain
+            or own.with_subdomains and ends_with(senders.domain, concat('.', own.domain))
+        )
+    union
+    select
+        senders.incident,
+        senders.domain
+    from senders
+    inner join named
+        on senders.organization = named.organization
+        and senders.connector_id = named.connector_id
+        and (senders.domain = named.name or ends_with(named.name, concat('.', senders.domain)))
+    where senders.organization not in (select organization from own_domains)
+),
+
+classed as (
+    select
+        senders.incident,
+        array_sort(array_agg(senders.domain) filter (where known.domain is not null)) as own,
+        array_sort(array_agg(senders.domain) filter (where known.domain is null)) as stranger
+    from senders
+    left join known_senders as known on senders.incident = known.incident and senders.domain = known.domain
+    where senders.domain <> '<>'
+    group by senders.incident
 ),
 
 -- Siblings that gave up the very certificate that is refused here.
 rolled as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         count(distinct changes.server) as siblings,
         last_value(changes.after order by changes.first_seen, changes.server) as certificate
     from keys
@@ -306,17 +306,13 @@ rolled as (
         and keys.server <> changes.server
         and keys.thumbprint = changes.before
         and changes.first_seen between keys.first_refused - interval '60 days' and keys.last_refused
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 ),
 
 -- Certificates that the server has, by import, which are newer than the one it sends and match where that does not.
 held as (
     select
-        keys.organization,
-        keys.connector_id,
-        keys.server,
-        keys.family,
-        keys.first_refused,
+        keys.incident,
         first_value(
             named_struct('thumbprint', certificates.thumbprint, 'subject', certificates.subject, 'not_before', certificates.not_before)
             order by certificates.not_before desc, certificates.thumbprint
@@ -337,10 +333,11 @@ held as (
         and (expected_connectors.counts_to is null or expected_connectors.counts_to > keys.first_refused)
         and tls_sender_name_matches(expected_connectors.tls_sender_certificate_name, certificates.names) in ('exact', 'wildcard')
     where sent.not_before is null or certificates.not_before > sent.not_before
-    group by keys.organization, keys.connector_id, keys.server, keys.family, keys.first_refused
+    group by keys.incident
 )
 
 select
+    keys.incident,
     keys.organization,
     keys.connector_id,
     keys.server,
@@ -353,7 +350,10 @@ select
     facts.not_before,
     facts.not_after,
     facts.names,
-    coalesce(strangers.all_foreign, false) as foreign_senders,
+    before.issuer as before_issuer,
+    coalesce(classed.own, []) as own_senders,
+    coalesce(classed.stranger, []) as foreign_senders,
+    accepting.organization is not null as domains_imported,
     changed.change,
     moved.move,
     coalesce(secured.without_tls, 0) as without_tls,
@@ -374,7 +374,7 @@ select
     coalesce(fleet.hit_together, 1) as hit_together,
     fleet.hit_servers,
     fleet.spared_servers,
-    expected.organization is not null as imported,
+    expected.incident is not null as imported,
     coalesce(expected.usable, false) as usable,
     coalesce(expected.assumed, false) as assumed,
     coalesce(expected.matches_disabled, false) as matches_disabled,
@@ -390,57 +390,14 @@ select
     held.newer
 from keys
 left join certificate_facts as facts on keys.thumbprint = facts.thumbprint
-left join changed
-    on keys.organization = changed.organization
-    and keys.connector_id = changed.connector_id
-    and keys.server = changed.server
-    and keys.family = changed.family
-    and keys.first_refused = changed.first_refused
-left join moved
-    on keys.organization = moved.organization
-    and keys.connector_id = moved.connector_id
-    and keys.server = moved.server
-    and keys.family = moved.family
-    and keys.first_refused = moved.first_refused
-left join secured
-    on keys.organization = secured.organization
-    and keys.connector_id = secured.connector_id
-    and keys.server = secured.server
-    and keys.family = secured.family
-    and keys.first_refused = secured.first_refused
-left join passed
-    on keys.organization = passed.organization
-    and keys.connector_id = passed.connector_id
-    and keys.server = passed.server
-    and keys.family = passed.family
-    and keys.first_refused = passed.first_refused
-left join fleet
-    on keys.organization = fleet.organization
-    and keys.connector_id = fleet.connector_id
-    and keys.server = fleet.server
-    and keys.family = fleet.family
-    and keys.first_refused = fleet.first_refused
-left join expected
-    on keys.organization = expected.organization
-    and keys.connector_id = expected.connector_id
-    and keys.server = expected.server
-    and keys.family = expected.family
-    and keys.first_refused = expected.first_refused
-left join held
-    on keys.organization = held.organization
-    and keys.connector_id = held.connector_id
-    and keys.server = held.server
-    and keys.family = held.family
-    and keys.first_refused = held.first_refused
-left join rolled
-    on keys.organization = rolled.organization
-    and keys.connector_id = rolled.connector_id
-    and keys.server = rolled.server
-    and keys.family = rolled.family
-    and keys.first_refused = rolled.first_refused
-left join strangers
-    on keys.organization = strangers.organization
-    and keys.connector_id = strangers.connector_id
-    and keys.server = strangers.server
-    and keys.family = strangers.family
-    and keys.first_refused = strangers.first_refused
+left join changed on keys.incident = changed.incident
+left join certificate_facts as before on changed.before = before.thumbprint
+left join moved on keys.incident = moved.incident
+left join secured on keys.incident = secured.incident
+left join passed on keys.incident = passed.incident
+left join fleet on keys.incident = fleet.incident
+left join expected on keys.incident = expected.incident
+left join held on keys.incident = held.incident
+left join rolled on keys.incident = rolled.incident
+left join classed on keys.incident = classed.incident
+left join (select distinct organization from own_domains) as accepting on keys.organization = accepting.organization

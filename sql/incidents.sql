@@ -3,10 +3,12 @@
 -- It opens at three such transactions in two or more sessions that are a fifth of the server's external
 -- transactions within 15 minutes (where there are fewer than three: all of them, for want of attribution). Refusals belong together until
 -- two hours without one, with three proved relays in them, lie between.
+-- Recipients that their own side does not know make one where they lie in one domain (`about`).
 -- state, at the latest row of the data: `open`; `recovering` (mail is relayed again, but for less than an hour or
 -- fewer than three times); `closed`; `historic` (closed for more than a week). The numbers are settings.
 -- `first`: the first refused transaction. `messages`: what bounced and must be sent again.
--- Grain: organization, connector_id, server, family, first_refused. Reads: external_mail, observations.
+-- incident: a number for joins. null_senders: transactions without a sender (reports, out-of-office replies).
+-- Grain: incident. Reads: external_mail, present.
 with told as (
     select
         organization,
@@ -14,11 +16,12 @@ with told as (
         role,
         server,
         family,
+        about,
         at,
         session_id,
         ordinal,
         named_struct(
-            'at', at, 'service', service, 'session_id', session_id, 'source_id', source_id, 'line', line,
+            'at', at, 'service', service, 'session_id', session_id, 'ordinal', ordinal, 'source_id', source_id, 'line', line,
             'message_id', message_id, 'sender_domain', sender_domain, 'refused', refused,
             'refused_domains', refused_domains, 'code', reply_code, 'enhanced', enhanced_code, 'attr', attr_code,
             'text', reply_text, 'thumbprint', thumbprint, 'egress_ip', egress_ip
@@ -43,7 +46,7 @@ with told as (
         ) as proved_next
     from external_mail
     window of_session as (
-        partition by organization, connector_id, server, family, session_id order by at, ordinal
+        partition by organization, connector_id, server, family, about, session_id order by at, ordinal
     )
 ),
 
@@ -56,6 +59,7 @@ points as (
         role,
         server,
         family,
+        about,
         at,
         session_id,
         ordinal,
@@ -77,6 +81,7 @@ points as (
         role,
         server,
         family,
+        about,
         at + setting('relaydrift.incident_window_minutes') as at,
         session_id,
         ordinal,
@@ -100,6 +105,7 @@ weighed as (
         role,
         server,
         family,
+        about,
         at,
         session_id,
         ordinal,
@@ -118,7 +124,7 @@ weighed as (
         ) as tried_lately
     from points
     window of_family as (
-        partition by organization, connector_id, server, family
+        partition by organization, connector_id, server, family, about
         order by at
         range between unbounded preceding and current row
     )
@@ -131,6 +137,7 @@ failures as (
         role,
         server,
         family,
+        about,
         at,
         session_id,
         ordinal,
@@ -156,7 +163,7 @@ failures as (
     from weighed
     where family is not null and step = 1
     window by_time as (
-        partition by organization, connector_id, server, family order by at, session_id, ordinal
+        partition by organization, connector_id, server, family, about order by at, session_id, ordinal
     )
 ),
 
@@ -167,6 +174,7 @@ numbered as (
         role,
         server,
         family,
+        about,
         at,
         session_id,
         ordinal,
@@ -176,8 +184,8 @@ numbered as (
         proved_last,
         proved_next,
         sum(begins) over (
-            partition by organization, connector_id, server, family order by at, session_id, ordinal
-        ) as incident
+            partition by organization, connector_id, server, family, about order by at, session_id, ordinal
+        ) as number
     from failures
 ),
 
@@ -188,7 +196,6 @@ gathered as (
         role,
         server,
         family,
-        incident,
         min(at) as first_refused,
         max(at) as last_refused,
         count(distinct session_id) as sessions,
@@ -200,22 +207,33 @@ gathered as (
         last_value(proved_next order by at, session_id, ordinal) as relayed_again,
         last_value(proved_after order by at, session_id, ordinal) as relayed_after,
         array_sort(array_agg(distinct concat_ws(' ', cast(mail['code'] as varchar), mail['enhanced'], mail['attr']))) as codes,
-        array_sort(array_agg(distinct coalesce(nullif(mail['sender_domain'], ''), '<>'))) as sender_domains,
+        array_sort(
+            coalesce(
+                array_agg(distinct case mail['sender_domain'] when '' then '<>' else mail['sender_domain'] end)
+                filter (where mail['sender_domain'] is not null),
+                []
+            )
+        ) as sender_domains,
+        sum(case when mail['sender_domain'] = '' then 1 else 0 end) as null_senders,
         array_sort(array_distinct(flatten(array_agg(mail['refused_domains'])))) as recipient_domains,
         array_sort(array_agg(distinct mail['thumbprint'])) as thumbprints,
         array_sort(array_agg(distinct mail['egress_ip'])) as egress_ips
     from numbered
-    group by organization, connector_id, role, server, family, incident
+    group by organization, connector_id, role, server, family, about, number
     having bool_or(opens)
-),
-
-present as (
-    select max(last_seen) as now
-    from observations
-    where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'
 )
 
 select
+    row_number() over (
+        order by
+            gathered.organization,
+            gathered.connector_id,
+            gathered.server,
+            gathered.first_refused,
+            gathered.first['session_id'],
+            gathered.first['ordinal'],
+            gathered.family
+    ) as incident,
     gathered.organization,
     gathered.connector_id,
     gathered.role,
@@ -241,9 +259,10 @@ select
     gathered.messages,
     gathered.codes,
     gathered.sender_domains,
+    gathered.null_senders,
     gathered.recipient_domains,
     gathered.thumbprints,
     gathered.egress_ips,
     gathered.first
 from gathered
-cross join present
+inner join present on gathered.organization = present.organization

@@ -2,7 +2,7 @@
 -- Only mail to a domain outside needs attribution, so only that proves it. Where accepted domains are imported,
 -- outside is what none of them covers; else what the connector has had refused for want of attribution, at any
 -- time (mail to the tenant's own domains passes unattributed, so a refusal tells that a domain is outside).
--- Grain: organization, connector_id, domain. Reads: observed, accepted_domains.
+-- `own`: an accepted domain covers it. Grain: organization, connector_id, domain. Reads: observed, own_domains.
 with reached as (
     select
         organization,
@@ -14,16 +14,6 @@ with reached as (
     group by organization, connector_id, compared
 ),
 
--- Every accepted domain counts, whenever it was imported: a domain that comes or goes later moves no verdict.
-own as (
-    select distinct
-        organization,
-        lower(domain_name) as domain,
-        coalesce(match_subdomains, false) or starts_with(domain_name, '*.') as with_subdomains
-    from accepted_domains
-    where domain_name is not null
-),
-
 covered as (
     select
         reached.organization,
@@ -33,13 +23,13 @@ covered as (
         count(own.domain) as known,
         max(
             case
-                when reached.domain = ltrim(own.domain, '*.') then 1
-                when own.with_subdomains and ends_with(reached.domain, concat('.', ltrim(own.domain, '*.'))) then 1
+                when reached.domain = own.domain then 1
+                when own.with_subdomains and ends_with(reached.domain, concat('.', own.domain)) then 1
                 else 0
             end
         ) as is_own
     from reached
-    left join own on reached.organization = own.organization
+    left join own_domains as own on reached.organization = own.organization
     group by reached.organization, reached.connector_id, reached.domain, reached.refused
 )
 
@@ -47,6 +37,7 @@ select
     organization,
     connector_id,
     domain,
+    is_own > 0 as own,
     case
         when known > 0 then is_own = 0
         else refused > 0

@@ -7,17 +7,8 @@
 -- more (on a holiday, in maintenance or drained they do not), or this one tried in vain. A sibling took over: the
 -- other servers had as many sessions above what is expected of them as half of the sessions that are missing.
 -- A silence without an end reaches to the newest row of the organization.
--- Grain: organization, connector_id, server, first_seen. Reads: cloud_hours, observed.
-with newest as (
-    select
-        organization,
-        max(last_seen) as now
-    from observed
-    where kind = 'rows' and hour between timestamp '1990-01-01' and timestamp '2100-01-01'
-    group by organization
-),
-
-sent as (
+-- Grain: organization, connector_id, server, first_seen. Reads: cloud_hours, observed, present.
+with sent as (
     select
         cloud_hours.organization,
         cloud_hours.connector_id,
@@ -26,7 +17,7 @@ sent as (
         cloud_hours.sessions,
         cloud_hours.last_seen as begins,
         coalesce(
-            lead(cloud_hours.first_seen) over place, greatest(newest.now, cloud_hours.last_seen)
+            lead(cloud_hours.first_seen) over place, greatest(present.now, cloud_hours.last_seen)
         ) as ends,
         lead(cloud_hours.first_seen) over place is null as lasts,
         min(to_unixtime(cloud_hours.hour) / 3600) over (
@@ -34,7 +25,7 @@ sent as (
         ) as first_hour,
         cloud_hours.first_session_id as session_id
     from cloud_hours
-    inner join newest on cloud_hours.organization = newest.organization
+    inner join present on cloud_hours.organization = present.organization
     window place as (
         partition by cloud_hours.organization, cloud_hours.connector_id, cloud_hours.server
         order by cloud_hours.hour

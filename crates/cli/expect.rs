@@ -207,12 +207,17 @@ async fn is_first(lake: &Lake, rows: &Rows, args: &ExpectArgs) -> Result<bool> {
     else {
         return Ok(true);
     };
-    let servers: Option<Vec<Option<&str>>> = match rows {
-        Rows::Certificates(rows) => Some(rows.iter().map(|row| row.server.as_deref()).collect()),
-        Rows::TransportServices(rows) => {
-            Some(rows.iter().map(|row| Some(row.server.as_str())).collect())
-        }
-        _ => None,
+    // Whose rows they are: a server's, else a tenant's.
+    let (column, whose): (&str, Vec<Option<&str>>) = match rows {
+        Rows::Certificates(rows) => (
+            "server",
+            rows.iter().map(|row| row.server.as_deref()).collect(),
+        ),
+        Rows::TransportServices(rows) => (
+            "server",
+            rows.iter().map(|row| Some(row.server.as_str())).collect(),
+        ),
+        _ => ("tenant", tenants(rows, args.tenant.as_deref())),
     };
     for batch in lake.read(table).await? {
         let text = |name: &str, at: usize| {
@@ -220,16 +225,25 @@ async fn is_first(lake: &Lake, rows: &Rows, args: &ExpectArgs) -> Result<bool> {
             column.is_valid(at).then(|| column.value(at))
         };
         for at in 0..batch.num_rows() {
-            let same = match &servers {
-                Some(servers) => servers.contains(&text("server", at)),
-                None => text("tenant", at) == args.tenant.as_deref(),
-            };
-            if same && text("organization", at) == Some(args.organization.as_str()) {
+            if whose.contains(&text(column, at))
+                && text("organization", at) == Some(args.organization.as_str())
+            {
                 return Ok(false);
             }
         }
     }
     Ok(true)
+}
+
+/// The tenants of rows: the one that is named, else those that the export tells.
+fn tenants<'a>(rows: &'a Rows, named: Option<&'a str>) -> Vec<Option<&'a str>> {
+    let told: Vec<Option<&str>> = match rows {
+        Rows::InboundConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+        Rows::AcceptedDomains(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+        Rows::BlockedConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+        _ => vec![None],
+    };
+    told.into_iter().map(|told| named.or(told)).collect()
 }
 
 /// One object as it was understood.

@@ -15,16 +15,19 @@ Save 'inbound_connectors' (Get-OnlineInboundConnector | Select-Object Name, Enab
     @{ n = 'ConnectorSource'; e = { "$($_.ConnectorSource)" } },
     @{ n = 'SenderIPAddresses'; e = { @($_.SenderIPAddresses | ForEach-Object { "$_" }) } },
     @{ n = 'SenderDomains'; e = { @($_.SenderDomains | ForEach-Object { "$_" }) } },
+    @{ n = 'OrganizationId'; e = { "$($_.OrganizationId)" } },
     @{ n = 'TlsSenderCertificateName'; e = { "$($_.TlsSenderCertificateName)" } },
     @{ n = 'WhenChangedUTC'; e = { if ($_.WhenChangedUTC) { ([datetime]$_.WhenChangedUTC).ToString('s') + 'Z' } } },
     @{ n = 'WhenCreatedUTC'; e = { if ($_.WhenCreatedUTC) { ([datetime]$_.WhenCreatedUTC).ToString('s') + 'Z' } } })
 Save 'accepted_domains' (Get-OnlineAcceptedDomain | Select-Object Default, MatchSubDomains,
+    @{ n = 'OrganizationId'; e = { "$($_.OrganizationId)" } },
     @{ n = 'DomainName'; e = { "$($_.DomainName)" } },
     @{ n = 'DomainType'; e = { "$($_.DomainType)" } })
 Save 'organization_config' (Get-OnlineOrganizationConfig | Select-Object Name, RejectDirectSend,
     @{ n = 'Guid'; e = { "$($_.Guid)" } },
     @{ n = 'WhenChangedUTC'; e = { if ($_.WhenChangedUTC) { ([datetime]$_.WhenChangedUTC).ToString('s') + 'Z' } } })
 Save 'blocked_connectors' (Get-OnlineBlockedConnector | Select-Object Reason,
+    @{ n = 'OrganizationId'; e = { "$($_.OrganizationId)" } },
     @{ n = 'ConnectorId'; e = { "$($_.ConnectorId)" } },
     @{ n = 'CreatedTime'; e = { if ($_.CreatedTime) { ([datetime]$_.CreatedTime).ToString('s') + 'Z' } } })
 Disconnect-ExchangeOnline -Confirm:$false

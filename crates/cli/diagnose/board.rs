@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::incident::{Incident, Row, State};
-use super::text::SERVERS;
+use super::text::listed;
 use crate::escape::visible;
-use crate::output::{count, inert, listed};
+use crate::output::{count, inert};
 
 /// The newest incident, or all of them.
 pub fn write(incidents: &[Incident], whole: bool) -> String {
@@ -27,7 +27,7 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
         text,
         "## {} on {}\n",
         inert(&row.title),
-        inert(&listed(&incident.servers(), SERVERS))
+        inert(&listed(&incident.servers()))
     )?;
     writeln!(text, "| | |\n|---|---|")?;
     let mut line = |name: &str, value: String| writeln!(text, "| {name} | {value} |");
@@ -62,13 +62,10 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
     for row in &incident.rows {
         evidence(&mut line, row)?;
     }
-    line(
-        "Senders",
-        inert(&row.sender_domains.clone().unwrap_or_default().join(", ")),
-    )?;
+    line("Senders", inert(&incident.senders()))?;
     line(
         "Control group (not hit)",
-        inert(&listed(&incident.spared(), SERVERS)),
+        inert(&listed(&incident.spared())),
     )?;
     line(
         "Ruled out",

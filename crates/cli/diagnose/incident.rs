@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::text::listed;
 use crate::ask::Time;
+use crate::output::count;
 
 /// How an incident stands, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -35,7 +37,9 @@ pub struct Row {
     pub refused: i64,
     pub messages: i64,
     pub codes: Option<Vec<String>>,
-    pub sender_domains: Option<Vec<String>>,
+    pub own_senders: Option<Vec<String>>,
+    pub foreign_senders: Option<Vec<String>>,
+    pub null_senders: i64,
     pub spared_servers: Option<Vec<String>>,
     pub thumbprint: Option<String>,
     pub before_thumbprint: Option<String>,
@@ -101,6 +105,34 @@ impl Incident {
             .filter(|server| !hit.contains(server))
             .cloned()
             .collect()
+    }
+
+    /// Whose mail was refused, by class of sender: nothing where no mail was.
+    pub fn senders(&self) -> String {
+        let domains = |of: fn(&Row) -> &Option<Vec<String>>| {
+            let all = self.rows.iter().flat_map(|row| of(row).iter().flatten());
+            let mut all: Vec<String> = all.cloned().collect();
+            all.sort();
+            all.dedup();
+            all
+        };
+        let null: i64 = self.rows.iter().map(|row| row.null_senders).sum();
+        let mut parts = Vec::new();
+        for (class, domains) in [
+            ("own", domains(|row| &row.own_senders)),
+            ("foreign", domains(|row| &row.foreign_senders)),
+        ] {
+            if !domains.is_empty() {
+                parts.push(format!("{class}: {}", listed(&domains)));
+            }
+        }
+        if null > 0 {
+            let mails = count(null, "message");
+            parts.push(format!(
+                "none (<>, reports and out-of-office replies): {mails}"
+            ));
+        }
+        parts.join("; ")
     }
 
     /// The last refusal.

@@ -47,8 +47,9 @@ const BY_CERTIFICATE: [Plot; 7] = [
 ];
 const BY_ADDRESS: [Plot; 2] = [Plot::MovedRefused, Plot::Renewed];
 
-/// Plants what fits into the fleet, each story on a server of its own.
-pub fn plant(fleet: &mut Fleet, rng: &mut Rng, days: i64) {
+/// Plants what fits into the fleet, each story on a server of its own, and the story of a certificate that is
+/// refused until the old one is put back again and again, until so many have mail refused.
+pub fn plant(fleet: &mut Fleet, rng: &mut Rng, days: i64, refused: usize) {
     let mut free: Vec<usize> = (0..fleet.servers.len()).collect();
     for at in (1..free.len()).rev() {
         free.swap(at, rng.below(at as u64 + 1) as usize);
@@ -57,7 +58,9 @@ pub fn plant(fleet: &mut Fleet, rng: &mut Rng, days: i64) {
         Match::Certificate => &BY_CERTIFICATE,
         Match::Address => &BY_ADDRESS,
     };
-    for plot in plots {
+    let told = plots.iter().filter(|plot| plot.refuses()).count();
+    let more = std::iter::repeat_n(&Plot::RenamedReverted, refused.saturating_sub(told));
+    for plot in plots.iter().chain(more) {
         let fits = |server: &&usize| {
             let server = &fleet.servers[**server];
             let single = server.egress.at(fleet.start).1.len() == 1;

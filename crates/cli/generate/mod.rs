@@ -50,7 +50,7 @@ pub struct GenerateArgs {
         value_name = "NAME",
         value_parser = scenario::parse,
         conflicts_with_all = [
-            "servers", "days", "matched_by", "no_drift", "start", "sessions_per_hour", "bytes",
+            "servers", "days", "matched_by", "no_drift", "incidents", "start", "sessions_per_hour", "bytes",
         ]
     )]
     pub scenario: Option<&'static Story>,
@@ -72,6 +72,9 @@ pub struct GenerateArgs {
     /// Plant no drift: only what looks like it
     #[arg(long)]
     pub no_drift: bool,
+    /// Plant refused certificates on so many servers, as far as there are servers
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with_all = ["no_drift", "matched_by"])]
+    pub incidents: u16,
     /// First day
     #[arg(long, value_name = "DATE", default_value = "2026-10-01", value_parser = calendar::parse_date)]
     pub start: i64,
@@ -122,6 +125,7 @@ fn fleet(args: &GenerateArgs, store: Store<'_>) -> io::Result<Truth> {
         start: args.start,
         matched_by: args.matched_by,
         drift: !args.no_drift,
+        incidents: args.incidents.into(),
     };
     let fleet = plan::plan(&outline);
     let rate = match args.bytes {

@@ -24,6 +24,8 @@ pub struct Outline {
     pub matched_by: Match,
     /// Plant drift.
     pub drift: bool,
+    /// Plant refused certificates on so many servers at least.
+    pub incidents: usize,
 }
 
 pub(super) const SMART_HOST: usize = 2;
@@ -58,7 +60,7 @@ pub fn plan(outline: &Outline) -> Fleet {
     let mut rng = Rng::new(outline.seed, 0);
     let mut fleet = lay_out(outline, &mut rng);
     if outline.drift {
-        drift::plant(&mut fleet, &mut rng, outline.days);
+        drift::plant(&mut fleet, &mut rng, outline.days, outline.incidents);
     }
     settle(&mut fleet);
     fleet

@@ -90,9 +90,9 @@ pub struct Diagnosis {
 pub struct Incident {
     /// Name of the server.
     pub server: String,
-    /// Id of the first session with a refused recipient; none where nothing was refused.
+    /// Id of the session with the first refusal; none where nothing was refused.
     pub first_refused_session: Option<String>,
-    /// Start of that session.
+    /// Time of that refusal.
     pub first_refused: Option<String>,
     /// Recipients refused, for whatever reason the story has.
     pub refused: u64,

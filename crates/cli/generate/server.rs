@@ -233,12 +233,18 @@ impl Run<'_> {
             refused_at_hub,
             ..Shown::default()
         };
-        for (_, fact) in rows.facts.iter().filter(|(row, _)| *row < visible) {
+        for (row, fact) in rows.facts.iter().filter(|(row, _)| *row < visible) {
             match fact {
                 Fact::Certificate(certificate) => shown.certificate = Some(*certificate),
                 Fact::Egress(egress) => shown.egress = Some(*egress),
-                Fact::Refused(recipients) => shown.refused += recipients,
-                Fact::Denied(recipients) => shown.denied += recipients,
+                Fact::Refused(recipients) => {
+                    shown.refused += recipients;
+                    shown.first_refused.get_or_insert(rows.ends[*row].0);
+                }
+                Fact::Denied(recipients) => {
+                    shown.denied += recipients;
+                    shown.first_refused.get_or_insert(rows.ends[*row].0);
+                }
                 Fact::Transaction => shown.transactions += 1,
                 Fact::Recipient => shown.recipients += 1,
             }

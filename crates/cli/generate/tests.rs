@@ -16,6 +16,7 @@ fn outline(seed: u64, servers: usize, days: i64, matched_by: Match) -> Outline {
         start,
         matched_by,
         drift: true,
+        incidents: 0,
     }
 }
 
@@ -242,6 +243,17 @@ fn each_planted_change_is_seen_and_has_its_refusals() {
             assert!(truth.drift.iter().any(|drift| drift.breaking));
         }
     }
+}
+
+#[test]
+fn so_many_incidents_are_planted() {
+    let outline = Outline {
+        incidents: 7,
+        ..outline(2, 20, 2, Match::Certificate)
+    };
+    let (_, truth) = fleet(&outline, 30);
+    let refused = truth.drift.iter().filter(|drift| drift.breaking).count();
+    assert_eq!(refused, 7);
 }
 
 #[test]

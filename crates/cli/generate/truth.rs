@@ -32,6 +32,8 @@ pub struct Shown {
     pub refused_at_hub: u32,
     /// Recipients refused for the other reasons that stories tell.
     pub denied: u32,
+    /// Time of the first refusal of either sort.
+    pub first_refused: Option<i64>,
     /// `MAIL FROM` rows.
     pub transactions: u32,
     /// `RCPT TO` rows.
@@ -291,11 +293,14 @@ pub fn of_story(story: &Story, staged: &Staged, servers: &[ServerTruth]) -> Scen
                 .filter(|one| one.connector == story.connector)
         };
         let refused = |one: &Shown| one.refused + one.denied;
-        let first = here().find(|one| refused(one) > 0);
+        // The session that was refused first, which need not be the one that began first.
+        let first = here()
+            .filter_map(|one| Some((one.first_refused?, one.id)))
+            .min();
         Incident {
             server: name(server),
-            first_refused_session: first.map(|one| format!("{:016X}", one.id)),
-            first_refused: first.map(|one| rfc3339(one.start)),
+            first_refused_session: first.map(|(_, id)| format!("{id:016X}")),
+            first_refused: first.map(|(time, _)| rfc3339(time)),
             refused: here().map(|one| u64::from(refused(one))).sum(),
         }
     };

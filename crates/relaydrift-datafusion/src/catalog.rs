@@ -25,7 +25,7 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 25] = [
+const KEPT: [&str; 26] = [
     "attribution",
     "attribution_hours",
     "causes",
@@ -46,6 +46,7 @@ const KEPT: [&str; 25] = [
     "lapses",
     "linked",
     "observed",
+    "present",
     "proved_relays",
     "relay_domains",
     "spans",

@@ -6,6 +6,8 @@ use crate::property::Properties;
 /// One accepted domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AcceptedDomain {
+    /// `contoso.onmicrosoft.com`, where the export tells.
+    pub tenant: Option<String>,
     /// `contoso.com`, `*.contoso.com`
     pub domain_name: String,
     /// `Authoritative`, `InternalRelay` or `ExternalRelay`.
@@ -19,6 +21,7 @@ pub struct AcceptedDomain {
 impl AcceptedDomain {
     pub(crate) fn read(from: &mut Properties<'_>) -> Result<Self, Problem> {
         Ok(AcceptedDomain {
+            tenant: from.tenant(),
             domain_name: from.some_text("DomainName")?,
             domain_type: from.enumeration(
                 "DomainType",

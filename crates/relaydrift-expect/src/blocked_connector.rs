@@ -6,6 +6,8 @@ use crate::property::Properties;
 /// One blocked connector.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockedConnector {
+    /// `contoso.onmicrosoft.com`, where the export tells.
+    pub tenant: Option<String>,
     /// The GUID of the inbound connector.
     pub connector_id: String,
     /// Why, as Exchange Online says.
@@ -19,6 +21,7 @@ impl BlockedConnector {
         let names = ["CreatedTime", "CreatedDatetime", "CreatedDateTimeUTC"];
         let created = names.into_iter().find(|name| from.object.has(name));
         Ok(BlockedConnector {
+            tenant: from.tenant(),
             connector_id: from.some_text("ConnectorId")?,
             reason: from.text("Reason")?,
             created: match created {

@@ -10,6 +10,8 @@ use crate::property::Properties;
     reason = "Exchange's own property names, as Get-InboundConnector documents them"
 )]
 pub struct InboundConnector {
+    /// `contoso.onmicrosoft.com`, where the export tells.
+    pub tenant: Option<String>,
     pub guid: Option<String>,
     pub name: String,
     pub enabled: Option<bool>,
@@ -39,6 +41,7 @@ impl InboundConnector {
             from.require(property)?;
         }
         Ok(InboundConnector {
+            tenant: from.tenant(),
             guid: from.text("Guid")?,
             name: from.some_text("Name")?,
             enabled: from.boolean("Enabled")?,

@@ -218,6 +218,15 @@ impl Properties<'_> {
         }
     }
 
+    /// The tenant of an object of Exchange Online, by the place where it is kept; none on premises.
+    pub(crate) fn tenant(&self) -> Option<String> {
+        let text = |property| self.object.get(property)?.as_text();
+        let tenant = text("OrganizationId")
+            .and_then(|id| tenant_of_id(&id))
+            .or_else(|| text("DistinguishedName").and_then(|name| tenant_of_name(&name)));
+        tenant.map(|tenant| tenant.to_ascii_lowercase())
+    }
+
     /// Bytes: base64, or a list of numbers.
     pub(crate) fn bytes(&self, property: &'static str) -> Result<Option<Vec<u8>>, Problem> {
         let not = |value: String| {
@@ -270,9 +279,40 @@ fn json_date(text: &str) -> Option<i64> {
     inside.get(..end)?.parse::<i64>().ok()?.checked_mul(1000)
 }
 
+/// `forest/Microsoft Exchange Hosted Organizations/contoso.onmicrosoft.com - forest/ConfigurationUnits/…`
+fn tenant_of_id(id: &str) -> Option<String> {
+    let (_, rest) = id.split_once("/Microsoft Exchange Hosted Organizations/")?;
+    let tenant = rest.split(['/', ' ']).next()?;
+    (!tenant.is_empty()).then(|| tenant.to_owned())
+}
+
+/// `…,CN=Configuration,CN=contoso.onmicrosoft.com,CN=ConfigurationUnits,DC=…`
+fn tenant_of_name(name: &str) -> Option<String> {
+    let (before, _) = name.split_once(",CN=ConfigurationUnits,")?;
+    let (_, tenant) = before.rsplit_once(",CN=Configuration,CN=")?;
+    (!tenant.is_empty()).then(|| tenant.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tenants_are_told_by_where_they_are_kept() {
+        let id = "EURPR05A010.PROD.OUTLOOK.COM/Microsoft Exchange Hosted Organizations/contoso.onmicrosoft.com - \
+                  EURPR05A010.PROD.OUTLOOK.COM/ConfigurationUnits/contoso.onmicrosoft.com/Configuration";
+        let name = "CN=Inbound,CN=Transport Settings,CN=Configuration,CN=contoso.onmicrosoft.com,\
+                    CN=ConfigurationUnits,DC=EURPR05A010,DC=PROD,DC=OUTLOOK,DC=COM";
+        let contoso = Some("contoso.onmicrosoft.com".to_owned());
+        assert_eq!(tenant_of_id(id), contoso);
+        assert_eq!(tenant_of_name(name), contoso);
+        let on_premises = "CN=Outbound,CN=Connections,CN=Contoso,CN=Microsoft Exchange,CN=Services,\
+                           CN=Configuration,DC=corp,DC=contoso,DC=com";
+        assert_eq!(
+            (tenant_of_id(""), tenant_of_name(on_premises)),
+            (None, None)
+        );
+    }
     use proptest::prelude::*;
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{BEGINNING, Table};
 pub struct Snapshot {
     /// The organization (forest).
     pub organization: String,
-    /// The tenant, where it is named.
+    /// The tenant, where it is named; it counts before the one that an export tells.
     pub tenant: Option<String>,
     /// Microseconds since 1970.
     pub valid_from: i64,
@@ -150,8 +150,11 @@ columns! {
 
 /// Appends the columns of a snapshot that has a tenant.
 macro_rules! with_tenant {
-    ($columns:ident, $row:ident) => {
-        $columns.tenant.append_option($row.snapshot.tenant.as_ref());
+    ($columns:ident, $row:ident, $told:expr) => {
+        let told: Option<&String> = $told;
+        $columns
+            .tenant
+            .append_option($row.snapshot.tenant.as_ref().or(told));
         without_tenant!($columns, $row);
     };
 }
@@ -182,7 +185,7 @@ macro_rules! lists {
 
 impl Inbound {
     fn push(&mut self, row: &Row<'_>, one: &InboundConnector) {
-        with_tenant!(self, row);
+        with_tenant!(self, row, one.tenant.as_ref());
         self.name.append_value(&one.name);
         options!(
             self,
@@ -207,7 +210,7 @@ impl Inbound {
 
 impl Send {
     fn push(&mut self, row: &Row<'_>, one: &SendConnector) {
-        with_tenant!(self, row);
+        with_tenant!(self, row, None);
         self.name.append_value(&one.name);
         options!(
             self,
@@ -239,7 +242,7 @@ impl Send {
 
 impl Accepted {
     fn push(&mut self, row: &Row<'_>, one: &AcceptedDomain) {
-        with_tenant!(self, row);
+        with_tenant!(self, row, one.tenant.as_ref());
         self.domain_name.append_value(&one.domain_name);
         options!(self, one, domain_type, is_default, match_subdomains);
         self.end_row();
@@ -305,7 +308,7 @@ impl Transport {
 
 impl Organization {
     fn push(&mut self, row: &Row<'_>, one: &OrganizationConfig) {
-        with_tenant!(self, row);
+        with_tenant!(self, row, None);
         self.name.append_value(&one.name);
         options!(self, one, guid, reject_direct_send, when_changed);
         self.end_row();
@@ -314,7 +317,7 @@ impl Organization {
 
 impl Blocked {
     fn push(&mut self, row: &Row<'_>, one: &BlockedConnector) {
-        with_tenant!(self, row);
+        with_tenant!(self, row, one.tenant.as_ref());
         self.connector_id.append_value(&one.connector_id);
         options!(self, one, reason, created);
         self.end_row();

@@ -307,6 +307,7 @@ fn build(table: Table) -> Schema {
                 int64("refused"),
                 texts("accepted_domains"),
                 texts("refused_domains"),
+                texts("rejected_domains"),
                 int64("size_bytes"),
                 text("outcome"),
                 int32("reply_code"),

@@ -16,8 +16,8 @@ columns! {
         start_time: Time, end_time: Time, organization: Utf8, server: Utf8, service: Utf8,
         connector_id: Utf8, session_id: Utf8, ordinal: Int32, peer_kind: Utf8, record_id: Utf8,
         message_id: Utf8, sender: Utf8, sender_domain: Utf8, recipients: Int64, accepted: Int64,
-        refused: Int64, accepted_domains: Texts, refused_domains: Texts, size_bytes: Int64,
-        outcome: Utf8, reply_code: Int32, enhanced_code: Utf8, attr_code: Utf8,
+        refused: Int64, accepted_domains: Texts, refused_domains: Texts,
+        rejected_domains: Texts, size_bytes: Int64, outcome: Utf8, reply_code: Int32, enhanced_code: Utf8, attr_code: Utf8,
         reply_text: Utf8, reply_time: Time, reply_source_id: Utf8, reply_line: Int64,
         duration_ms: Int64, sent_thumbprint: Utf8, egress_ip: Utf8, open: Bool, source_id: Utf8,
         line: Int64,
@@ -69,6 +69,7 @@ impl TransactionColumns {
         };
         append_list(&mut self.accepted_domains, &of(Fate::Accepted));
         append_list(&mut self.refused_domains, &of(Fate::Refused));
+        append_list(&mut self.rejected_domains, &of(Fate::Rejected));
         self.size_bytes
             .append_option(transaction.size.or(transaction.chunked).map(int));
         self.outcome.append_value(outcome(transaction, &answers));

@@ -49,6 +49,7 @@ pub fn stage(story: &Story, seed: u64, start: i64) -> Staged {
                 None => Match::Address,
             },
             drift: false,
+            incidents: 0,
         },
         &mut rng,
     );

@@ -132,7 +132,12 @@ know; {before} was accepted before.",
         title: "A newer certificate is in the store and is not sent",
         explanation: "{server} still sends {thumbprint} ({subject}); its store has {newer} ({newer_subject}), which matches the \
 inbound connector. A new issuer or subject is not chosen by itself when TlsCertificateName names the old one.",
-        fix: concat!(send_first!(""), use_certificate!("newer")),
+        fix: concat!(
+            send_first!(""),
+            use_certificate!("newer"),
+            "\n# naming it changes nothing where issuer and subject are those of the old one: there the service has to choose anew, one server at a time\n",
+            "Restart-Service MSExchangeTransport"
+        ),
         verify: SEND,
         rollback: RESTORE_SEND,
         link: ARTICLE,
@@ -147,11 +152,12 @@ inbound connector. A new issuer or subject is not chosen by itself when TlsCerti
             "Get-ExchangeCertificate -Server {server:ps} | fl Thumbprint,Subject,Issuer,NotAfter,HasPrivateKey,Services,Status\n",
             "# if it is not: import it from a server that has it\n",
             "Import-ExchangeCertificate -Server {server:ps} -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString) -PrivateKeyExportable $false\n",
-            "# then, one server at a time:\n",
-            "Restart-Service MSExchangeTransport"
+            "# then name it, or take it by a restart, one server at a time, where issuer and subject stay the same\n",
+            use_certificate!("siblings_certificate"),
+            "\nRestart-Service MSExchangeTransport"
         ),
         verify: SEND,
-        rollback: NOTHING,
+        rollback: RESTORE_SEND,
         link: ARTICLE,
     },
     Remedy {
@@ -360,10 +366,12 @@ no inbound connector matches.",
                 "Get-SendConnector | ? Name -eq {connector:ps} | fl SmartHosts,DNSRoutingEnabled,AddressSpaces\n"
             ),
             "# the smart host must be the MX that the admin center shows for the tenant's domain\n",
-            "Resolve-DnsName -Type MX '<tenant>.onmicrosoft.com'"
+            "Resolve-DnsName -Type MX '<tenant>.onmicrosoft.com'\n",
+            "Set-SendConnector -Identity '<guid>' -SmartHosts '<that MX>' -WhatIf\n",
+            "Set-SendConnector -Identity '<guid>' -SmartHosts '<that MX>'"
         ),
         verify: SEND,
-        rollback: RESTORE_SEND,
+        rollback: "Set-SendConnector -Identity '<guid>' -SmartHosts <the value that Get-SendConnector printed before>",
         link: "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/wrong-office-365-region-exo",
     },
     Remedy {
@@ -496,7 +504,10 @@ recipient's domain is not hosted there, or its tenant has restrictions of its ow
         explanation: "Inbound connectors of more than one tenant match what {server} sends: Exchange Online may attribute its mail to the \
 other tenant.",
         fix: inbound_first!(
-            "# give each tenant a certificate name or address of its own, and take it off the other tenant's connector"
+            "# give each tenant a certificate name of its own that the other tenant's connector does not match\n\
+Set-InboundConnector -Identity {inbound_guid:guid} -TlsSenderCertificateName '<own name>' -WhatIf\n\
+Set-InboundConnector -Identity {inbound_guid:guid} -TlsSenderCertificateName '<own name>'\n\
+# or, known by addresses, the whole list without those of the other tenant: -SenderIPAddresses overwrites"
         ),
         verify: SEND,
         rollback: RESTORE_INBOUND,
@@ -525,12 +536,18 @@ TlsCertificateName is not in its store (454 4.7.5). That is not logged, mail wai
         explanation: "Mail of {server} to the tenant's own recipients is accepted, though neither its certificate ({thumbprint}) nor its \
 address ({egress_ip}) is what the inbound connector asks for ({certificate_name}; {addresses}): it arrives as anonymous mail, in \
 junk folders, without the headers of the organization. Mail to the outside would be refused.",
-        fix: inbound_first!(
-            "# Exchange Management Shell: which certificate is the send connector told to use?\n\
-Get-SendConnector | ? Name -eq {connector:ps} | fl Name,TlsCertificateName,Fqdn,SourceTransportServers"
+        fix: concat!(
+            inbound_first!(
+                "# a second connector for the name that is sent; remove the old one when no server needs it\n"
+            ),
+            "# <name> is one of: {names}\n",
+            "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -CloudServicesMailEnabled $true -WhatIf\n",
+            "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -CloudServicesMailEnabled $true\n",
+            "# or send what the connector knows. Exchange Management Shell: which certificate is the send connector told to use?\n",
+            "Get-SendConnector | ? Name -eq {connector:ps} | fl Name,TlsCertificateName,Fqdn,SourceTransportServers"
         ),
-        verify: SEND,
-        rollback: NOTHING,
+        verify: "Send one message from {server} to a mailbox of the tenant: its headers must read X-MS-Exchange-Organization-AuthAs: Internal.",
+        rollback: "Set-InboundConnector -Identity '<new connector>' -Enabled $false",
         link: ARTICLE,
     },
     Remedy {

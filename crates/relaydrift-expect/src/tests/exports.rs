@@ -8,6 +8,7 @@ use crate::{Form, InboundConnector, Kind, Rows, read, read_bytes};
 /// An inbound connector as all the formats below spell it.
 fn inbound() -> InboundConnector {
     InboundConnector {
+        tenant: None,
         guid: Some("159eb7c4-75d7-43e2-95fe-ced44b3e0a56".into()),
         name: "Inbound from Büro".into(),
         enabled: Some(true),
