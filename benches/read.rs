@@ -1,7 +1,8 @@
 //! How fast logs are read, beside two ceilings and a naive twin, all over the same bytes in memory or
 //! page cache: `memchr` counting line ends, the split into nine fields, and a split by `str::split`.
 //!
-//! `RELAYDRIFT_BENCH_LOGS=FOLDER cargo bench -p relaydrift-ingest --bench read`
+//! `RELAYDRIFT_BENCH_LOGS=FOLDER cargo bench -p relaydrift-ingest --bench read -- WORD` runs the stages
+//! whose name has the word in it, or all of them; `RELAYDRIFT_BENCH_RUNS` is how often.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,6 +12,17 @@ use relaydrift_ingest::{Before, Cut, Keep, Naming, Sink, SinkError, Table, TaskS
 use relaydrift_parse::{Columns, Header, Piece, Record, Reject, Row, Visit};
 
 const RUNS: usize = 5;
+
+fn runs() -> usize {
+    let runs = std::env::var("RELAYDRIFT_BENCH_RUNS").ok();
+    runs.and_then(|runs| runs.parse().ok()).unwrap_or(RUNS)
+}
+
+/// Whether the command line asks for a stage.
+fn is_wanted(stage: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+    words.next().is_none_or(|word| stage.contains(&word))
+}
 
 struct Nowhere;
 
@@ -44,7 +56,11 @@ impl<'a> Visit<'a> for Count {
 
 /// Prints the median of some runs in bytes per second.
 fn time(name: &str, bytes: u64, mut run: impl FnMut()) {
-    let mut seconds: Vec<f64> = (0..RUNS)
+    if !is_wanted(name) {
+        return;
+    }
+    let runs = runs();
+    let mut seconds: Vec<f64> = (0..runs)
         .map(|_| {
             let start = Instant::now();
             run();
@@ -52,7 +68,7 @@ fn time(name: &str, bytes: u64, mut run: impl FnMut()) {
         })
         .collect();
     seconds.sort_by(f64::total_cmp);
-    let rate = bytes as f64 / 1e6 / seconds[RUNS / 2];
+    let rate = bytes as f64 / 1e6 / seconds[runs / 2];
     println!("{name:<44} {rate:>8.0} MB/s");
 }
 
@@ -75,9 +91,10 @@ fn main() {
         .collect();
     let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
     println!(
-        "{} files, {:.1} MB, median of {RUNS}",
+        "{} files, {:.1} MB, median of {}",
         texts.len(),
-        bytes as f64 / 1e6
+        bytes as f64 / 1e6,
+        runs()
     );
 
     time("ceiling: line ends by memchr, one thread", bytes, || {

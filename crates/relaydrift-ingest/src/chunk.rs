@@ -277,10 +277,8 @@ impl<'a> Visitor<'a, '_, '_> {
 
     fn finish(&mut self, carry: &mut Carry) {
         self.flush_hours();
-        for rows in self.open.leftover() {
-            for row in rows {
-                carry.push(self.place, Carried::new(&row, self.number));
-            }
+        for row in self.open.leftover() {
+            carry.push(self.place, Carried::new(row, self.number));
         }
     }
 }

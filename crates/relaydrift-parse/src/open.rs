@@ -5,36 +5,29 @@ use hashbrown::HashMap;
 
 use crate::{Row, session::Session};
 
-/// No row before this one.
-const NONE: u32 = u32::MAX;
-
 /// Sessions that are being read, interleaved row by row.
 ///
 /// A session is handed over as soon as its rows run from sequence 0 to `-`. Everything else stays a
 /// list of rows: the piece may have begun or ended in the middle of it, so that only whoever holds
 /// the rows of all pieces can fold it.
+///
+/// Rows are kept until their session ends and folded all at once: few are held at a time, in memory
+/// that the next session uses again, and one session serves for all folds.
 #[derive(Debug, Default)]
 pub struct OpenSessions<'a> {
     by_id: HashMap<&'a [u8], u32>,
     slots: Vec<Slot<'a>>,
     free: Vec<u32>,
-    rows: Vec<RowRef<'a>>,
     latest: Option<(&'a [u8], u32)>,
+    session: Session<'a>,
 }
 
+/// The rows of one id; free if there are none.
 #[derive(Debug, Default)]
 struct Slot<'a> {
-    session: Session<'a>,
-    last_row: u32,
-    /// Cannot become complete in this piece: its rows are kept, not folded.
+    rows: Vec<Row<'a>>,
+    /// Ended, and was not complete: whatever follows under its id is kept with it.
     broken: bool,
-    live: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct RowRef<'a> {
-    row: Row<'a>,
-    previous: u32,
 }
 
 impl<'a> OpenSessions<'a> {
@@ -47,29 +40,21 @@ impl<'a> OpenSessions<'a> {
         }
         let at = self.slot(id);
         let slot = &mut self.slots[at as usize];
-        let number = self.rows.len() as u32;
-        self.rows.push(RowRef {
-            row,
-            previous: slot.last_row,
-        });
-        slot.last_row = number;
-        if slot.broken {
+        slot.rows.push(row);
+        if slot.broken || row.record.event() != b"-" {
             return;
         }
-        slot.session.push(&row, source);
+        self.session.reset();
+        for row in &slot.rows {
+            self.session.push(row, source);
+        }
         // A second segment under the same id may be cut off by a piece like any other row, so it is
         // left to the fold over all rows.
-        slot.broken = !slot.session.is_whole() || slot.session.segments.len() > 1;
-        if slot.broken {
-            return;
-        }
-        if slot.session.disconnect.is_some() {
-            if slot.session.is_final() {
-                done(&slot.session);
-                self.release(at, id);
-            } else {
-                self.slots[at as usize].broken = true;
-            }
+        if self.session.is_final() && self.session.segments.len() == 1 {
+            done(&self.session);
+            self.release(at, id);
+        } else {
+            slot.broken = true;
         }
     }
 
@@ -92,39 +77,22 @@ impl<'a> OpenSessions<'a> {
     }
 
     fn vacant(&mut self) -> u32 {
-        let at = self.free.pop().unwrap_or_else(|| {
+        self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             self.slots.len() as u32 - 1
-        });
-        let slot = &mut self.slots[at as usize];
-        slot.session.reset();
-        slot.last_row = NONE;
-        slot.broken = false;
-        slot.live = true;
-        at
+        })
     }
 
     fn release(&mut self, at: u32, id: &'a [u8]) {
-        self.slots[at as usize].live = false;
+        self.slots[at as usize].rows.clear();
         self.free.push(at);
         self.by_id.remove(id);
         self.latest = None;
     }
 
     /// The rows of every session that is not complete, session by session, in the order of the piece.
-    pub fn leftover(&self) -> Vec<Vec<Row<'a>>> {
-        let live = self.slots.iter().filter(|slot| slot.live);
-        live.map(|slot| {
-            let mut rows = Vec::new();
-            let mut at = slot.last_row;
-            while let Some(found) = self.rows.get(at as usize) {
-                rows.push(found.row);
-                at = found.previous;
-            }
-            rows.reverse();
-            rows
-        })
-        .collect()
+    pub fn leftover(&self) -> impl Iterator<Item = &Row<'a>> {
+        self.slots.iter().flat_map(|slot| &slot.rows)
     }
 }
 
