@@ -116,6 +116,8 @@ pub fn read<'a>(
     let mut reader = Reader {
         counts: Counts::default(),
         has_nul: memchr(0, piece.bytes).is_some(),
+        has_stray_cr: has_stray_cr(piece.bytes),
+        before: None,
         number: piece.line,
     };
     let mut start = 0;
@@ -135,14 +137,17 @@ pub fn read<'a>(
     (reader.counts, None)
 }
 
-struct Reader {
+struct Reader<'a> {
     counts: Counts,
     has_nul: bool,
+    has_stray_cr: bool,
     number: u64,
+    /// The latest row in the standard order.
+    before: Option<Record<'a>>,
 }
 
-impl Reader {
-    fn line<'a>(
+impl<'a> Reader<'a> {
+    fn line(
         &mut self,
         mut line: &'a [u8],
         mut offset: u64,
@@ -203,7 +208,7 @@ impl Reader {
     }
 
     /// Runs of zero bytes are rejects; what stands between them is read.
-    fn between_nul_runs<'a>(
+    fn between_nul_runs(
         &mut self,
         mut part: Part<'a>,
         header: &Header,
@@ -224,7 +229,7 @@ impl Reader {
     }
 
     /// What is to be one row, or several glued together.
-    fn rows<'a>(&mut self, mut part: Part<'a>, header: &Header, visit: &mut impl Visit<'a>) {
+    fn rows(&mut self, mut part: Part<'a>, header: &Header, visit: &mut impl Visit<'a>) {
         for cuts in 0.. {
             let Err(reason) = self.row(part, header, visit) else {
                 return;
@@ -243,13 +248,13 @@ impl Reader {
         }
     }
 
-    fn row<'a>(
+    fn row(
         &mut self,
         part: Part<'a>,
         header: &Header,
         visit: &mut impl Visit<'a>,
     ) -> Result<(), Reason> {
-        if memchr(b'\r', part.body).is_some() {
+        if self.has_stray_cr && memchr(b'\r', part.body).is_some() {
             return Err(Reason::CarriageReturn {
                 count: memchr_iter(b'\r', part.body).count(),
             });
@@ -257,7 +262,7 @@ impl Reader {
         if matches!(header.kind, LogKind::Other(_)) {
             return Err(Reason::ForeignLog);
         }
-        let record = Record::parse(part.body, &header.columns)?;
+        let record = self.record(part.body, &header.columns)?;
         self.counts.rows += 1;
         self.counts.event_bytes += part.whole;
         visit.row(
@@ -271,7 +276,20 @@ impl Reader {
         Ok(())
     }
 
-    fn reject<'a>(&mut self, part: Part<'a>, reason: Reason, visit: &mut impl Visit<'a>) {
+    fn record(&mut self, line: &'a [u8], columns: &Columns) -> Result<Record<'a>, Reason> {
+        if !columns.is_standard() {
+            return Record::parse(line, columns);
+        }
+        let like = self.before.as_ref();
+        let record = match like.and_then(|before| Record::parse_after(line, before)) {
+            Some(record) => record,
+            None => Record::parse(line, columns)?,
+        };
+        self.before = Some(record);
+        Ok(record)
+    }
+
+    fn reject(&mut self, part: Part<'a>, reason: Reason, visit: &mut impl Visit<'a>) {
         let Part {
             body: bytes,
             offset,
@@ -334,6 +352,12 @@ fn glued_at(line: &[u8], reason: Reason) -> Option<usize> {
         Reason::BadTime => torn_time().then_some(at),
         _ => Some(at),
     }
+}
+
+/// Whether a CR stands anywhere but before an LF.
+fn has_stray_cr(bytes: &[u8]) -> bool {
+    let ends = memchr_iter(b'\n', bytes).filter(|at| *at > 0 && bytes[at - 1] == b'\r');
+    ends.count() != memchr_iter(b'\r', bytes).count()
 }
 
 /// The first run of zero bytes: any at the line's start, [`NUL_RUN`] or more inside it.
