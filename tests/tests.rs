@@ -6,6 +6,7 @@
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `front_ends`: a delivery that two servers logged is one.
+//! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
 //! - `expect`: exports of connectors and certificates beside logs and in lakes.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `deliveries`: exports to receivers that are processes of their own, with deaths on either side.
@@ -32,6 +33,7 @@ mod lakes;
 mod lnav;
 mod readme;
 mod receivers;
+mod rehearse;
 mod reports;
 mod scenarios;
 mod shell;

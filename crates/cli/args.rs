@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{
+    ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
+};
+use relaydrift_datafusion::{SenderName, SenderNetwork};
 
 use crate::config::Config;
 use crate::output::{Format, Output};
@@ -31,7 +34,8 @@ Years of logs, and questions:
   relaydrift drift --lake /lake --breaking
   relaydrift sql --lake /lake \"select * from certificate_spans\"
 
-Exit code: 0 done; 1 a breaking change inside --since (check, drift); 2 an error.",
+Exit code: 0 done; 1 a breaking change or an incident inside --since (check,
+drift, diagnose), or sessions that would be refused (rehearse); 2 an error.",
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
@@ -57,6 +61,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Say why mail is refused, who is hit, and what to do
     Diagnose(DiagnoseArgs),
+    /// Try other settings of the inbound connector on the sessions there were
+    Rehearse(RehearseArgs),
     /// Ask in SQL
     Sql(SqlArgs),
     /// Send findings, refusals and sessions to a SIEM
@@ -447,6 +453,54 @@ pub struct DiagnoseArgs {
     /// Every incident in full, not only the newest
     #[arg(long)]
     pub all: bool,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+}
+
+/// `relaydrift rehearse`
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("connector").required(true).multiple(true),
+    after_help = "\
+Examples:
+  relaydrift rehearse --lake /lake --days 14 \\
+    --tls-sender-certificate-name '*.contoso.com'
+  relaydrift rehearse --logs /logs --sender-ip 203.0.113.10 --since 2026-10-01
+  relaydrift rehearse --logs /logs --expect exports/ \\
+    --tls-sender-certificate-name '*.contoso.com' --sender-ip 203.0.113.16/28
+  relaydrift rehearse --lake /lake --sender-ip 203.0.113.0/24 -o sessions.csv
+
+Had the inbound connector been set like this, which sessions would Exchange Online have attributed? Ask it
+before a cut-over, for instance from addresses to a certificate: nothing is changed. A certificate or an
+address suffices. Exports (--expect, or stored in the lake) add the names of certificates that the logs do
+not spell out, and the accepted domains, without which nobody looks at senders.
+
+Exit code: 0 all of them; 1 some not, or not to be told; 2 an error, or no session to judge. Sessions that hide
+what is asked for do not count, unless a server has no others."
+)]
+pub struct RehearseArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The certificate's name that the connector would ask for: a domain, or *. and a domain
+    #[arg(long, value_name = "NAME", group = "connector")]
+    pub tls_sender_certificate_name: Option<SenderName>,
+    /// An address or network (/24 to /32) that it would list; may be repeated
+    #[arg(long, value_name = "CIDR", group = "connector")]
+    pub sender_ip: Vec<SenderNetwork>,
+    /// Sessions of the last N days [default: all there are]
+    #[arg(long, value_name = "N", conflicts_with = "since", value_parser = value_parser!(u16).range(1..))]
+    pub days: Option<u16>,
+    /// Sessions from this time on (2026-10-05, 2026-10-05T10:00:00Z, 7d, 24h)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<When>,
+    /// What "now" is [default: time of the latest row in the data]
+    #[arg(long, value_name = "now|TIME")]
+    pub as_of: Option<When>,
     /// See [`ExpectedArgs`].
     #[command(flatten)]
     pub expected: ExpectedArgs,

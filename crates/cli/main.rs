@@ -1,7 +1,8 @@
 //! The command line, a file per command: `relaydrift check`, `ingest`, `drift`, `sql`, …
 //!
 //! stdout is data, stderr is messages. Exit code 0; 1 where a breaking change was found inside
-//! `--since`; 2 for any error. A reader of stdout that goes away is no error.
+//! `--since`, or a rehearsal would refuse sessions; 2 for any error. A reader of stdout that goes away
+//! is no error.
 
 mod args;
 mod ask;
@@ -23,6 +24,7 @@ mod man;
 mod output;
 mod page;
 mod progress;
+mod rehearse;
 mod report;
 mod review;
 mod settings;
@@ -52,7 +54,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub enum Exit {
     /// 0: done, and nothing that breaks mail.
     Clean = 0,
-    /// 1: a breaking change inside `--since`.
+    /// 1: a breaking change inside `--since`, or what a rehearsal would break.
     Breaking = 1,
     /// 2: done, but part of the input could not be read; it was named on stderr.
     Unreadable = 2,
@@ -123,6 +125,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Drift(args) => drift::run(args, global).await,
             Command::Report(args) => report::run(args, global).await,
             Command::Diagnose(args) => diagnose::run(args, global).await,
+            Command::Rehearse(args) => rehearse::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
             Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),

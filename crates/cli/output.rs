@@ -27,6 +27,8 @@ use clap::ValueEnum;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
+use crate::escape::visible;
+
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -245,6 +247,22 @@ pub fn count(number: i64, noun: &str) -> String {
         thousands(number),
         if number == 1 { "" } else { "s" }
     )
+}
+
+/// `a, b and 3 more`, what acts on a terminal spelled out; `none` where there are none.
+pub fn listed<T: AsRef<str>>(names: &[T], limit: usize) -> String {
+    let shown = |names: &[T]| {
+        let names = names.iter().map(|name| visible(name.as_ref()));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    match names {
+        [] => "none".into(),
+        [first @ .., last] if !first.is_empty() && names.len() <= limit => {
+            format!("{} and {}", shown(first), visible(last.as_ref()))
+        }
+        [_] => shown(names),
+        many => format!("{} and {} more", shown(&many[..limit]), many.len() - limit),
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use super::powershell::{quoted, thumbprint};
 use super::report::{Change, Cloud, Presented, Step};
-use super::verdict::listed;
 use crate::escape::visible;
+use crate::output::{count, listed};
 
 /// The steps for one connector; none where nothing was refused and nothing is at risk.
 pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
@@ -261,14 +261,10 @@ fn resend_step(broke: &[&Change]) -> Step {
         )),
         _ => None,
     };
-    let servers: Vec<String> = servers
-        .iter()
-        .map(|server| visible(server).into_owned())
-        .collect();
     Step {
         text: format!(
             "Exchange Management Shell - {} refused on {}: these messages bounced and must be sent again",
-            super::verdict::count(refused, "recipient"),
+            count(refused, "recipient"),
             listed(&servers, 4)
         ),
         command,
@@ -287,7 +283,7 @@ fn unaffected(cloud: &Cloud, change: &Change) -> Vec<String> {
         .presented
         .iter()
         .filter(still)
-        .map(|presented| visible(&presented.server).into_owned())
+        .map(|presented| presented.server.clone())
         .collect();
     servers.dedup();
     servers
@@ -299,19 +295,13 @@ fn lost(change: &Change) -> Vec<String> {
     before
         .iter()
         .filter(|name| !after.iter().any(|other| other.eq_ignore_ascii_case(name)))
-        .map(|name| visible(name).into_owned())
+        .cloned()
         .collect()
 }
 
 fn names(names: &Option<Vec<String>>, subject: &Option<String>) -> String {
     match (names.as_deref(), subject) {
-        (Some(names), _) if !names.is_empty() => {
-            let names: Vec<String> = names
-                .iter()
-                .map(|name| visible(name).into_owned())
-                .collect();
-            format!("one of {}", listed(&names, 4))
-        }
+        (Some(names), _) if !names.is_empty() => format!("one of {}", listed(names, 4)),
         (_, Some(subject)) => visible(subject).into_owned(),
         _ => "a name of the new certificate".into(),
     }

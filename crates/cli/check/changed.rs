@@ -3,8 +3,8 @@
 use super::page::{Page, Tone};
 use super::report::Change;
 use super::text::place;
-use super::verdict::{count, listed};
 use crate::escape::visible;
+use crate::output::{count, listed};
 
 /// Changes without effect that are listed; the rest is counted.
 const QUIET_CHANGES: usize = 8;
@@ -116,7 +116,7 @@ pub fn difference(change: &Change) -> String {
         let missing = from
             .iter()
             .filter(|n| !other.iter().any(|o| o.eq_ignore_ascii_case(n)));
-        missing.map(|name| visible(name).into_owned()).collect()
+        missing.cloned().collect()
     };
     let (gone, new) = (missing(&before, &after), missing(&after, &before));
     match change.class.as_str() {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::page::Page;
 use super::report::{Cloud, Presented};
-use super::verdict::listed;
 use crate::escape::visible;
-use crate::output::{shorten, thousands};
+use crate::output::{listed, shorten, thousands};
 
 /// Rows that a screen has room for; refused and changed servers come first.
 const ROWS: usize = 16;
@@ -48,16 +47,15 @@ pub fn write(page: &mut Page, cloud: &Cloud) {
 
 /// Servers that come from more addresses than the table has room for.
 fn pools(page: &mut Page, cloud: &Cloud) {
-    let mut servers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for shown in cloud
         .presented
         .iter()
         .filter(|shown| shown.kind == "egress")
     {
-        let address = visible(&shown.value).into_owned();
-        servers.entry(&shown.server).or_default().push(address);
+        servers.entry(&shown.server).or_default().push(&shown.value);
     }
-    let mut pools: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    let mut pools: BTreeMap<Vec<&str>, Vec<&str>> = BTreeMap::new();
     for (server, mut addresses) in servers {
         if addresses.len() > 2 {
             addresses.sort();
@@ -99,14 +97,10 @@ pub fn certificates(page: &mut Page, clouds: &[Cloud], now: Option<Time>) {
 
 fn names(shown: &Presented) -> String {
     let names = shown.names.as_deref().unwrap_or_default();
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| visible(name).into_owned())
-        .collect();
     match (names.is_empty(), &shown.subject) {
         (true, Some(subject)) => visible(subject).into_owned(),
         (true, None) => "not logged".into(),
-        (false, _) => listed(&names, 3),
+        (false, _) => listed(names, 3),
     }
 }
 

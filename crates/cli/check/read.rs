@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::page::{Page, Tone};
 use super::report::{Gap, Report};
 use super::text::place;
-use super::verdict::count;
 use crate::escape::visible;
+use crate::output::count;
 use crate::output::thousands;
 
 /// Hours without a log that are worth a line: quiet nights are shorter or known.

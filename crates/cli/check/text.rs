@@ -2,9 +2,9 @@
 
 use super::page::{Page, Tone};
 use super::report::{Cloud, Connector, Refused, Report, State};
-use super::verdict::count;
 use super::{changed, present, read};
 use crate::escape::visible;
+use crate::output::count;
 use crate::output::shorten;
 
 /// Answers that are listed.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ask::Time;
 use super::report::{Change, Cloud, Extent, State, Verdict};
 use crate::escape::visible;
-pub use crate::output::count;
+use crate::output::{count, listed};
 
 /// Weighs the findings at or after `since`; older ones are history and change nothing.
 pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Verdict {
@@ -225,21 +225,8 @@ fn kind(change: &Change) -> &'static str {
 
 /// `'Outbound' on EX01, EX02`
 fn on<'a>(connector: &str, servers: impl IntoIterator<Item = &'a str>) -> String {
-    let mut servers: Vec<String> = servers
-        .into_iter()
-        .map(|s| visible(s).into_owned())
-        .collect();
-    servers.sort();
+    let mut servers: Vec<&str> = servers.into_iter().collect();
+    servers.sort_unstable();
     servers.dedup();
     format!("'{}' on {}", visible(connector), listed(&servers, 4))
-}
-
-/// `a, b and 3 more`
-pub fn listed(items: &[String], limit: usize) -> String {
-    match items.len() {
-        0 => String::new(),
-        1 => items[0].clone(),
-        len if len <= limit => format!("{} and {}", items[..len - 1].join(", "), items[len - 1]),
-        len => format!("{} and {} more", items[..limit].join(", "), len - limit),
-    }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::incident::{Incident, Row, State};
-use super::text::listed;
+use super::text::SERVERS;
 use crate::escape::visible;
-use crate::output::{count, inert};
+use crate::output::{count, inert, listed};
 
 /// The newest incident, or all of them.
 pub fn write(incidents: &[Incident], whole: bool) -> String {
@@ -27,7 +27,7 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
         text,
         "## {} on {}\n",
         inert(&row.title),
-        inert(&listed(&incident.servers()))
+        inert(&listed(&incident.servers(), SERVERS))
     )?;
     writeln!(text, "| | |\n|---|---|")?;
     let mut line = |name: &str, value: String| writeln!(text, "| {name} | {value} |");
@@ -65,7 +65,7 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
     line("Senders", inert(&incident.senders()))?;
     line(
         "Control group (not hit)",
-        inert(&listed(&incident.spared())),
+        inert(&listed(&incident.spared(), SERVERS)),
     )?;
     line(
         "Ruled out",

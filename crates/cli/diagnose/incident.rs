@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::text::listed;
+use super::text::SERVERS;
 use crate::ask::Time;
-use crate::output::count;
+use crate::output::{count, listed};
 
 /// How an incident stands, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -123,7 +123,7 @@ impl Incident {
             ("foreign", domains(|row| &row.foreign_senders)),
         ] {
             if !domains.is_empty() {
-                parts.push(format!("{class}: {}", listed(&domains)));
+                parts.push(format!("{class}: {}", listed(&domains, SERVERS)));
             }
         }
         if null > 0 {

@@ -2,8 +2,11 @@
 
 use super::incident::{Incident, Row, State};
 use crate::escape::visible;
-use crate::output::count;
+use crate::output::{count, listed};
 use crate::page::{Page, Tone};
+
+/// Servers that a sentence names.
+pub const SERVERS: usize = 6;
 
 /// The columns that labels take.
 const LABEL: usize = 9;
@@ -62,7 +65,7 @@ fn place(incident: &Incident) -> String {
     format!(
         "'{}' on {}",
         visible(&incident.first().connector_id),
-        listed(&incident.servers())
+        listed(&incident.servers(), SERVERS)
     )
 }
 
@@ -89,7 +92,7 @@ fn full(page: &mut Page, incident: &Incident) {
     let detail = if spared.is_empty() {
         String::new()
     } else {
-        format!("; not hit: {}", listed(&spared))
+        format!("; not hit: {}", listed(&spared, SERVERS))
     };
     if incident.refused() > 0 {
         entry(
@@ -170,19 +173,5 @@ fn block(page: &mut Page, label: &str, text: &str) {
     for (at, line) in text.lines().enumerate() {
         let label = if at == 0 { label } else { "" };
         page.line(0, &format!("{label:<LABEL$}{}", visible(line)));
-    }
-}
-
-/// `EX01, EX02 and 3 more`
-pub fn listed(names: &[String]) -> String {
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| visible(name).into_owned())
-        .collect();
-    match names.as_slice() {
-        [] => "no server".into(),
-        [one] => one.clone(),
-        [first @ .., last] if first.len() < 6 => format!("{} and {last}", first.join(", ")),
-        many => format!("{} and {} more", many[..5].join(", "), many.len() - 5),
     }
 }

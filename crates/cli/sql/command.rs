@@ -179,7 +179,10 @@ pub fn functions(wanted: Option<&str>, names: &Names, width: usize) -> Result<St
     let ours = relaydrift_datafusion::functions::scalar_functions();
     let shown = |name: &str| match &wanted {
         Some(wanted) => name.contains(wanted.as_str()),
-        None => name == "send_log" || ours.iter().any(|function| function.name() == name),
+        None => {
+            ["rehearse", "send_log"].contains(&name)
+                || ours.iter().any(|function| function.name() == name)
+        }
     };
     let functions = names.functions.iter().filter(|(name, _)| shown(name));
     let rows = functions.map(|(name, about)| match about {

@@ -26,6 +26,7 @@ pub mod functions;
 mod lake_table;
 mod log_tables;
 pub mod powershell;
+mod rehearse;
 pub mod remedy;
 mod send_log;
 mod session;
@@ -38,6 +39,7 @@ mod tests;
 
 pub use expected::Expected;
 pub use log_tables::{LogTables, Need};
+pub use rehearse::{Rehearsal, SenderName, SenderNetwork, Unfit};
 pub use session::{session_context, session_state};
 pub use settings::{SEVERITIES, Setting, Settings, settings};
 pub use source::Source;

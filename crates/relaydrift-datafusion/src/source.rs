@@ -14,6 +14,7 @@ use relaydrift_lake::Lake;
 use crate::expected::{self, Expected};
 use crate::lake_table::{LakeTables, store_url};
 use crate::log_tables::LogTables;
+use crate::rehearse::RehearseFunction;
 use crate::send_log::SendLogFunction;
 
 /// Where the tables come from.
@@ -45,13 +46,14 @@ enum Stored {
 }
 
 impl Tables {
-    /// Makes `source` known to the context: its object store, and `send_log` with its naming.
+    /// Makes `source` known to the context: its object store, `rehearse`, and `send_log` with its naming.
     pub(crate) fn new(source: Source, expected: Expected, ctx: &SessionContext) -> Result<Self> {
         let naming = match &source {
             Source::Logs(logs) => logs.naming().clone(),
             _ => Naming::default(),
         };
         ctx.register_udtf("send_log", Arc::new(SendLogFunction::new(naming)));
+        ctx.register_udtf("rehearse", Arc::new(RehearseFunction));
         let stored = match source {
             Source::Lake(lake) => {
                 // The local file system is there already, and is the host's.
