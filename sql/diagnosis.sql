@@ -6,7 +6,8 @@
 -- bounced and must be sent again. own_senders, foreign_senders: the domains of refused senders that are the tenant's, or
 -- not; null_senders: refused transactions without a sender (reports, out-of-office replies). first_refused, session_id, source_id, line, reply: the deciding row, the exact
 -- reply. spared_servers: the control group. ruled_out: what was looked at and is not the reason. fix, verify,
--- rollback: commands to copy, never run from here. stream: `security` or `operations`.
+-- rollback: commands to copy, never run from here. stream: `security` or `operations`. planned_change_id: of the
+-- change that led to it, where it was planned (see `drift`).
 -- Grain: organization, connector_id, server, cause, first_refused.
 -- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, certificate_facts, send_connectors,
 -- present, expected_connectors, sources.
@@ -601,7 +602,28 @@ select
     remedy(gaps.cause, 'fix', gaps.facts) as fix,
     remedy(gaps.cause, 'verify', gaps.facts) as verify,
     remedy(gaps.cause, 'rollback', gaps.facts) as rollback,
-    remedy(gaps.cause, 'link', gaps.facts) as link
+    remedy(gaps.cause, 'link', gaps.facts) as link,
+    planned.id as planned_change_id
 from gaps
 left join (select source_id, min(path) as path from sources group by source_id) as files
     on gaps.first['source_id'] = files.source_id
+left join (
+    select
+        organization,
+        connector_id,
+        server,
+        kind,
+        first_seen,
+        min(planned_change_id) as id
+    from drift
+    where planned_change_id is not null
+    group by organization, connector_id, server, kind, first_seen
+) as planned
+    on gaps.organization = planned.organization
+    and gaps.connector_id = planned.connector_id
+    and gaps.server = planned.server
+    and case
+        when gaps.cause in ('address_moved', 'address_not_listed', 'ipv6_toward_address_connector', 'reputation')
+            then planned.kind = 'egress' and gaps.move['at'] = planned.first_seen
+        else planned.kind = 'certificate' and gaps.change['at'] = planned.first_seen
+    end

@@ -4,12 +4,13 @@
 -- or the inbound connectors imported before match neither certificate nor address, and no mail proved otherwise;
 -- before, after: the values; first_seen: when it began; last_good: the last proved relay before; refused_after:
 -- recipients refused under the new value; session_id: the deciding session; detail: a sentence; key: hash of kind,
--- organization, connector, server, before, after, first_seen.
+-- organization, connector, server, before, after, first_seen; planned_change_id: the planned change that names the
+-- connector, the new value and a time in which it began, of a change of certificate or address.
 -- severity: `severity_refused_everywhere` where it breaks and every server of the connector that reached Exchange
 -- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
--- where it breaks; else the setting of its class.
+-- where it breaks; `info` where it is planned; else the setting of its class.
 -- Grain: key. Reads: certificate_changes, egress_changes, lapses, peer_changes, divergences, silences,
--- certificate_expiry, attribution, connectors, cloud_hours.
+-- certificate_expiry, attribution, connectors, cloud_hours, authorized_changes.
 with changed as (
     select
         'certificate' as kind,
@@ -209,7 +210,8 @@ fleet as (
             max(cloud_hours.last_refused)
             >= greatest(min(cloud_hours.first_refused), changed.first_seen) + setting('relaydrift.critical_minutes'),
             false
-        ) as server_refused
+        ) as server_refused,
+        min(planned.id) as planned_change_id
     from changed
     inner join connectors
         on changed.organization = connectors.organization and changed.connector_id = connectors.connector_id
@@ -220,6 +222,14 @@ fleet as (
         and changed.kind = mismatched.kind
         and changed.after = mismatched.value
         and changed.first_seen = mismatched.first_seen
+    left join authorized_changes as planned
+        on changed.organization = planned.organization
+        and lower(changed.connector_id) = planned.connector
+        and changed.kind in ('certificate', 'egress')
+        and changed.class not in ('diverged', 'expired', 'expiring')
+        and changed.first_seen >= planned.starts
+        and changed.first_seen <= planned.ends
+        and (changed.after = planned.thumbprint or ip_in(changed.after, planned.address))
     left join cloud_hours
         on changed.organization = cloud_hours.organization
         and changed.connector_id = cloud_hours.connector_id
@@ -248,7 +258,8 @@ weighed as (
         first_seen,
         after,
         first_value(change) as change,
-        bool_and(server_refused) as fleet_refused
+        bool_and(server_refused) as fleet_refused,
+        min(planned_change_id) as planned_change_id
     from fleet
     group by kind, organization, connector_id, server, class, first_seen, after
 )
@@ -260,6 +271,7 @@ select
     case
         when change['breaks'] and fleet_refused then setting('relaydrift.severity_refused_everywhere')
         when change['breaks'] then setting('relaydrift.severity_refused')
+        when planned_change_id is not null then 'info'
         else change['severity']
     end as severity,
     change['breaks'] as breaking,
@@ -285,5 +297,6 @@ select
             'hex'
         ),
         32
-    ) as key
+    ) as key,
+    planned_change_id
 from weighed

@@ -18,6 +18,7 @@ select
     refused_after,
     session_id,
     detail,
-    key
+    key,
+    planned_change_id
 from drift
 where kind = 'peer'

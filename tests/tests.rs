@@ -8,6 +8,7 @@
 //! - `front_ends`: a delivery that two servers logged is one.
 //! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
 //! - `expect`: exports of connectors and certificates beside logs and in lakes.
+//! - `planned`: planned changes are told as planned, by every command that tells findings.
 //! - `exports`: what a SIEM is sent is what the views hold, whatever happens on the way.
 //! - `deliveries`: exports to receivers that are processes of their own, with deaths on either side.
 //! - `commands`: formats, exit codes, messages, escaping.
@@ -31,6 +32,7 @@ mod fleets;
 mod front_ends;
 mod lakes;
 mod lnav;
+mod planned;
 mod readme;
 mod receivers;
 mod rehearse;

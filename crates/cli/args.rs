@@ -230,6 +230,13 @@ pub struct ExpectedArgs {
     /// what writes it: relaydrift expect --help, relaydrift collect.
     #[arg(long, value_name = "PATH", num_args = 1)]
     pub expect: Vec<PathBuf>,
+    /// Planned changes, which are told as planned; a CSV or JSON file, may be repeated
+    ///
+    /// Columns: connector, thumbprint or address (or a network), from, until, id. A change of certificate or
+    /// address is planned where all of them fit; its severity is info unless it breaks mail. Over a lake they
+    /// count beside those that relaydrift expect stored, in place of those with the same id.
+    #[arg(long, value_name = "FILE", num_args = 1)]
+    pub authorize: Vec<PathBuf>,
 }
 
 /// A place to read from.
@@ -254,6 +261,7 @@ Examples:
   relaydrift check /logs --server-from '/(?<server>[^/]+)/send/'
   relaydrift check /logs --since 24h --quiet    # exit code 1: it breaks mail
   relaydrift check /logs --expect inbound_connectors.json
+  relaydrift check /logs --authorize planned.csv
   relaydrift check /logs --output report.json
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
@@ -321,6 +329,7 @@ Examples:
   relaydrift drift --logs /logs --breaking
   relaydrift drift --lake /lake --connector 'Outbound to Office 365'
   relaydrift drift --lake /lake --server EX03 --since 24h
+  relaydrift drift --lake /lake --authorize planned.csv
   relaydrift drift --lake /lake --chart
   relaydrift drift --lake /lake --since 30d --until 7d --output month.csv
   relaydrift drift --lake /lake --since 7d --format markdown
@@ -501,9 +510,11 @@ pub struct RehearseArgs {
     /// What "now" is [default: time of the latest row in the data]
     #[arg(long, value_name = "now|TIME")]
     pub as_of: Option<When>,
-    /// See [`ExpectedArgs`].
-    #[command(flatten)]
-    pub expected: ExpectedArgs,
+    /// Exports and certificates, a file or folder, that count for this question; may be repeated
+    ///
+    /// Over a lake they count in place of what is stored for the same organization.
+    #[arg(long, value_name = "PATH", num_args = 1)]
+    pub expect: Vec<PathBuf>,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -528,7 +539,7 @@ Examples:
 Tables: events, sessions, open_sessions, transactions, observations,
 proxied_halves, certificates_seen, rejects, sources. What should be: inbound_connectors,
 send_connectors, accepted_domains, certificates, transport_services,
-organization_config, blocked_connectors.
+organization_config, blocked_connectors, planned_changes.
 Views: connectors, certificate_spans, egress_spans, certificate_drift,
 egress_drift, drift, refusals, coverage and those below them.
 Read only: nothing can be written or created. A shell may set relaydrift.NAME;
@@ -684,12 +695,14 @@ Examples:
   relaydrift expect inbound.json mail.cer       # only look
   relaydrift expect exports/ --lake /lake --tenant contoso.onmicrosoft.com
   relaydrift expect old.xml --lake /lake --valid-from 2026-09-01
+  relaydrift expect planned.csv --lake /lake    # changes that are planned
   relaydrift collect                            # the commands that export
 
 Exports of Get-InboundConnector, Get-SendConnector, Get-AcceptedDomain, Get-ExchangeCertificate,
 Get-TransportService, Get-FrontendTransportService, Get-OrganizationConfig and Get-BlockedConnector, as
-JSON, CLIXML, CSV or Format-List text; certificates as PEM, DER or PKCS#7. A file is known by what is in
-it, and taken whole or not at all. Private keys are refused.")]
+JSON, CLIXML, CSV or Format-List text; certificates as PEM, DER or PKCS#7; planned changes as CSV or JSON
+(connector, thumbprint or address, from, until, id). A file is known by what is in it, and taken whole or
+not at all. Private keys are refused.")]
 pub struct ExpectArgs {
     /// Exports and certificates: files, or folders of them
     #[arg(value_name = "PATH", required = true)]

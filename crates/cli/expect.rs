@@ -9,12 +9,12 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema};
 use relaydrift_datafusion::Expected;
-use relaydrift_expect::{Imported, Reading, Rows};
+use relaydrift_expect::{Imported, Kind, Reading, Rows};
 use relaydrift_ingest::{BEGINNING, LogPath, Snapshot, Table, expected};
 use relaydrift_lake::{Lake, import};
 use relaydrift_parse::time;
 
-use crate::args::{ExpectArgs, Global};
+use crate::args::{ExpectArgs, ExpectedArgs, Global};
 use crate::escape::visible;
 use crate::output::count;
 use crate::{Exit, when};
@@ -53,7 +53,9 @@ pub async fn run(args: ExpectArgs, global: &Global) -> Result<Exit> {
     if !global.quiet {
         eprintln!("batch {} is in {}", committed.batch, visible(location));
         for (snapshot, file) in &stored {
+            let planned = matches!(file.rows, Some(Rows::PlannedChanges(_)));
             let since = match snapshot.valid_from {
+                _ if planned => "as each change says".to_owned(),
                 BEGINNING => "from the beginning (the first of its kind here)".to_owned(),
                 time => format!("from {}", time::format(time)),
             };
@@ -115,11 +117,16 @@ pub struct Given {
 
 impl Given {
     /// Reads what the options name.
-    pub fn read(paths: &[PathBuf], organization: &str, quiet: bool) -> Result<Given> {
-        if paths.is_empty() {
-            return Ok(Given::default());
+    pub fn read(args: &ExpectedArgs, organization: &str, quiet: bool) -> Result<Given> {
+        let mut files = Vec::new();
+        if !args.expect.is_empty() {
+            files = read(&args.expect, quiet)?;
         }
-        let files = read(paths, quiet)?;
+        for path in &args.authorize {
+            let bytes = std::fs::read(path);
+            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            files.push(relaydrift_expect::read_planned(path, &bytes)?);
+        }
         let snapshot = Snapshot {
             organization: organization.to_owned(),
             ..Snapshot::default()
@@ -186,6 +193,7 @@ async fn snapshots(
         };
         let valid_from = match args.valid_from {
             Some(from) => from.micros(now),
+            None if rows.kind() == Kind::PlannedChanges => now,
             None if is_first(lake, rows, args).await? => BEGINNING,
             None => now,
         };
@@ -413,6 +421,20 @@ fn objects(rows: &Rows) -> Vec<Understood> {
                 says: said(&[
                     ("blocked", row.created.map(time::format)),
                     ("reason", row.reason.clone()),
+                ]),
+            })
+            .collect(),
+        Rows::PlannedChanges(rows) => rows
+            .iter()
+            .map(|row| Understood {
+                name: Some(row.id.clone()),
+                server: None,
+                says: said(&[
+                    ("connector", Some(row.connector.clone())),
+                    ("certificate", row.thumbprint.clone()),
+                    ("address", row.address.clone()),
+                    ("from", Some(time::format(row.from))),
+                    ("until", Some(time::format(row.until))),
                 ]),
             })
             .collect(),

@@ -56,7 +56,7 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
     } else {
         Need::Full
     };
-    let opened = source::open(&place, naming, need, global).await?;
+    let opened = source::open_expecting(&place, naming, &args.expected, need, global).await?;
     view(&opened.ctx, what)?;
     let keeper = Keeper::open(&args, what, form, &to).await?;
     let mut line = if form == As::OcsfParquet {

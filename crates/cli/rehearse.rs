@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use datafusion::prelude::{DataFrame, SessionContext, col};
 use relaydrift_datafusion::{Need, Rehearsal};
 
-use crate::args::{Global, RehearseArgs};
+use crate::args::{ExpectedArgs, Global, RehearseArgs};
 use crate::ask::{Time, records};
 use crate::drift::latest_row;
 use crate::page::Page;
@@ -20,8 +20,11 @@ const DAY: i64 = 86_400_000_000;
 /// Says which sessions would have been attributed; 1 where some would not, or it cannot be told.
 pub async fn run(args: RehearseArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let expected = ExpectedArgs {
+        expect: args.expect.clone(),
+        ..ExpectedArgs::default()
+    };
+    let opened = source::open_expecting(&args.place, naming, &expected, Need::Full, global).await?;
     // Raw logs keep what is opened before they are read.
     for table in ["sessions", "transactions"] {
         opened.ctx.table(table).await?;

@@ -150,7 +150,7 @@ async fn open_lake(
     global: &Global,
 ) -> Result<Opened> {
     let lake = Lake::open(url).await?;
-    let given = Given::read(&expected.expect, organization, global.quiet)?;
+    let given = Given::read(expected, organization, global.quiet)?;
     let ctx = context(Source::Lake(Arc::new(lake)), given.rows, global).await?;
     Ok(Opened { ctx, logs: None })
 }
@@ -163,7 +163,7 @@ pub async fn open_logs(
     need: Need,
     global: &Global,
 ) -> Result<Opened> {
-    let given = Given::read(&expected.expect, &naming.organization, global.quiet)?;
+    let given = Given::read(expected, &naming.organization, global.quiet)?;
     naming.log_paths = given.log_paths;
     let plan = find(paths, &naming)?;
     let logs = Arc::new(LogTables::new(plan, naming, need));

@@ -66,15 +66,23 @@ pub fn write(page: &mut Page, changes: &[Change]) {
     }
 }
 
-/// `certificate renamed`, `address moved`
+/// `certificate renamed`, `address moved, planned (CHG-123)`
 fn title(change: &Change) -> String {
-    match change.kind.as_str() {
+    let planned = planned(change).map_or(String::new(), |planned| format!(", {planned}"));
+    let title = match change.kind.as_str() {
         "certificate" => format!("certificate {}", change.class),
         "egress" => format!("address {}", change.class),
         "tls" => format!("TLS {}", change.class),
         "peer" => format!("Exchange Online's certificate {}", change.class),
         kind => visible(kind).into_owned(),
-    }
+    };
+    title + &planned
+}
+
+/// `planned (CHG-123)`, where it was.
+pub fn planned(change: &Change) -> Option<String> {
+    let id = change.planned_change_id.as_deref()?;
+    Some(format!("planned ({})", visible(id)))
 }
 
 /// What was and what is; what has no before is told by itself, and a silence by its sentence.

@@ -77,6 +77,7 @@ found as (
         drift.refused_after,
         drift.session_id,
         drift.detail,
+        drift.planned_change_id,
         shown.last_seen,
         coalesce(shown.first_refused, case when drift.refused_after > 0 then drift.found_at end) as first_refused,
         coalesce(verdicts.last_refused, shown.last_refused) as last_refused,
@@ -124,6 +125,7 @@ select
     found.last_refused,
     found.session_id,
     found.detail,
+    found.planned_change_id,
     min(files.path) as path,
     found.first_line as line,
     min(proved_relays.at) as relayed_again
@@ -163,5 +165,6 @@ group by
     found.last_refused,
     found.session_id,
     found.detail,
+    found.planned_change_id,
     found.first_line
 order by found.found_at, found.connector_id, found.server, found.kind, found.key

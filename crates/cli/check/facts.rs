@@ -32,6 +32,7 @@ struct Fact {
     refused: Option<i64>,
     count: Option<i64>,
     text: Option<String>,
+    planned_change_id: Option<String>,
     path: Option<String>,
     line: Option<i64>,
 }
@@ -102,6 +103,7 @@ pub fn rows(report: &Report) -> Result<RecordBatch> {
             last_good: change.last_good,
             refused: Some(change.refused_after),
             text: Some(change.detail.clone()),
+            planned_change_id: change.planned_change_id.clone(),
             path: change.path.clone(),
             line: change.line,
             ..base.clone()
@@ -175,7 +177,7 @@ fn batch(facts: &[Fact]) -> Result<RecordBatch> {
     };
     let kinds: StringArray = facts.iter().map(|fact| Some(fact.fact)).collect();
     let breaking: BooleanArray = facts.iter().map(|fact| fact.breaking).collect();
-    let columns: [(&str, ArrayRef); 21] = [
+    let columns: [(&str, ArrayRef); 22] = [
         ("fact", Arc::new(kinds)),
         ("organization", text(|fact| fact.organization.as_ref())),
         ("connector_id", text(|fact| fact.connector_id.as_ref())),
@@ -197,6 +199,10 @@ fn batch(facts: &[Fact]) -> Result<RecordBatch> {
         ("text", text(|fact| fact.text.as_ref())),
         ("path", text(|fact| fact.path.as_ref())),
         ("line", number(|fact| fact.line)),
+        (
+            "planned_change_id",
+            text(|fact| fact.planned_change_id.as_ref()),
+        ),
     ];
     Ok(RecordBatch::try_from_iter_with_nullable(
         columns.map(|(name, array)| (name, array, true)),

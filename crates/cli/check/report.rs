@@ -181,6 +181,8 @@ pub struct Change {
     pub last_refused: Option<Time>,
     pub session_id: Option<String>,
     pub detail: String,
+    /// What the change board calls it, where it was planned.
+    pub planned_change_id: Option<String>,
     /// File and line of the deciding row.
     pub path: Option<String>,
     pub line: Option<i64>,

@@ -83,6 +83,7 @@ fn change(server: &str) -> Change {
         last_refused: Some(at(119)),
         session_id: Some("08D52BBF6AB0E1C3".into()),
         detail: "the certificate has another name".into(),
+        planned_change_id: None,
         path: Some("/logs/EX03/SEND2026100510-1.LOG".into()),
         line: Some(259),
         relayed_again: None,
@@ -338,6 +339,7 @@ fn state(kind: &str, class: &str, before: Option<&str>, after: &str) -> Change {
         after_subject: None,
         refused_after: 0,
         detail: format!("what is said of {class}"),
+        planned_change_id: None,
         path: None,
         ..change("EX03")
     }

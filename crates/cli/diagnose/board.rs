@@ -44,6 +44,10 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
             count(incident.messages(), "message")
         ),
     )?;
+    let planned = incident.planned();
+    if !planned.is_empty() {
+        line("Planned change", inert(&listed(&planned, SERVERS)))?;
+    }
     line("First refused", row.first_refused.second() + " UTC")?;
     line("Last refused", incident.last_refused().second() + " UTC")?;
     line(

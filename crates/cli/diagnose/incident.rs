@@ -50,6 +50,7 @@ pub struct Row {
     pub line: Option<i64>,
     pub reply: Option<String>,
     pub ruled_out: Option<String>,
+    pub planned_change_id: Option<String>,
     pub explanation: String,
     pub fix: String,
     pub verify: String,
@@ -133,6 +134,17 @@ impl Incident {
             ));
         }
         parts.join("; ")
+    }
+
+    /// The planned changes that led to it.
+    pub fn planned(&self) -> Vec<&str> {
+        let ids = self
+            .rows
+            .iter()
+            .filter_map(|row| row.planned_change_id.as_deref());
+        ids.collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     /// The last refusal.

@@ -88,6 +88,15 @@ fn full(page: &mut Page, incident: &Incident) {
         &format!("{}, incident {}", place(incident), &incident.uid[..8]),
     );
     entry(page, "Status", &status(incident));
+    let planned = incident.planned();
+    if !planned.is_empty() {
+        let planned = listed(&planned, SERVERS);
+        entry(
+            page,
+            "Planned",
+            &format!("the change was planned ({planned}); it breaks mail all the same"),
+        );
+    }
     let spared = incident.spared();
     let detail = if spared.is_empty() {
         String::new()

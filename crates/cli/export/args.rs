@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use relaydrift_export::Format;
 
-use crate::args::NamingArgs;
+use crate::args::{ExpectedArgs, NamingArgs};
 use crate::when::When;
 
 /// `relaydrift export`
@@ -87,6 +87,9 @@ pub struct ExportArgs {
     /// See [`ReceiverArgs`].
     #[command(flatten)]
     pub receiver: ReceiverArgs,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,

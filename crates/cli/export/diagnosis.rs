@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use relaydrift_export::{Affected, Certificate, Event, Fact, Incident, Severity, State, Stream};
 use serde::Deserialize;
 
-use super::incidents::{Clock, hash};
+use super::incidents::{Clock, hash, planned};
 use super::memory::Memory;
 use crate::ask::{self, Time};
 
@@ -40,6 +40,7 @@ struct Row {
     explanation: Option<String>,
     fix: Option<String>,
     link: Option<String>,
+    planned_change_id: Option<String>,
 }
 
 /// The incidents within these times.
@@ -170,7 +171,7 @@ fn event(uid: &str, group: &[Row], clock: Clock, memory: &Memory) -> Event {
         fix: first.fix.clone(),
         link: first.link.clone(),
         coverage: None,
-        planned_change: None,
+        planned_change: planned(group.iter().map(|row| &row.planned_change_id)),
         tenant: None,
         connector_guid: None,
         opened,

@@ -18,6 +18,7 @@ select
     drift.refused_after,
     drift.session_id,
     drift.detail,
+    drift.planned_change_id,
     old.subject as before_subject,
     old.issuer as before_issuer,
     old.serial as before_serial,

@@ -38,6 +38,7 @@ pub struct Finding {
     refused_after: Option<i64>,
     session_id: Option<String>,
     detail: Option<String>,
+    planned_change_id: Option<String>,
     #[serde(flatten)]
     facts: Facts,
     last_refused: Option<Time>,
@@ -258,7 +259,7 @@ fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
         fix: None,
         link: None,
         coverage: None,
-        planned_change: None,
+        planned_change: planned(group.iter().map(|one| &one.planned_change_id)),
         tenant: None,
         connector_guid: None,
         opened,
@@ -286,6 +287,12 @@ fn incident(group: &[Finding], clock: Clock, memory: &Memory) -> Event {
         server: first.server.clone(),
         fact: Fact::Incident(Box::new(incident)),
     }
+}
+
+/// The planned change of an incident: one that is planned on some servers alone is not.
+pub fn planned<'a>(mut ids: impl Iterator<Item = &'a Option<String>>) -> Option<String> {
+    let first = ids.next()?.clone();
+    first.filter(|_| ids.all(Option::is_some))
 }
 
 /// How sure a finding is: refusals and relays prove it, a row shows it, a silence is concluded from rows
@@ -356,6 +363,7 @@ mod tests {
             refused_after: Some(refused),
             session_id: None,
             detail: None,
+            planned_change_id: None,
             facts: Facts::default(),
             last_refused: (refused > 0).then_some(Time(at + HOUR)),
             relayed_again: again.map(Time),

@@ -291,7 +291,10 @@ fn change(change: &found::Change) -> Change {
         open: change.is_open(),
         before: change.before.as_deref().unwrap_or_default().into(),
         after: change.after.as_str().into(),
-        detail: changed::difference(change).into(),
+        detail: match changed::planned(change) {
+            Some(planned) => format!("{planned}; {}", changed::difference(change)).into(),
+            None => changed::difference(change).into(),
+        },
         effect: changed::effect(change).unwrap_or_default().into(),
         refused: change.refused_after,
         place: text::place(change.path.as_deref(), change.line)

@@ -38,12 +38,15 @@ pub(crate) fn beside(
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// Which stored rows stay: those of other organizations, of other servers where the table has them.
+/// Which stored rows stay: those of other organizations, of other servers where the table has them, and of planned
+/// changes those of other ids.
 fn kept(table: Table, given: &[RecordBatch]) -> Expr {
     if !Table::EXPECTED.contains(&table) {
         return lit(true);
     }
-    let by_server = table.schema().index_of("server").is_ok();
+    let part = ["server", "id"]
+        .into_iter()
+        .find(|part| table.schema().index_of(part).is_ok());
     let mut places = BTreeSet::new();
     for batch in given {
         let texts = |name| {
@@ -51,24 +54,21 @@ fn kept(table: Table, given: &[RecordBatch]) -> Expr {
                 .column_by_name(name)
                 .map(|column| column.as_string::<i32>())
         };
-        let (Some(organizations), servers) = (texts("organization"), texts("server")) else {
+        let (Some(organizations), parts) = (texts("organization"), part.and_then(texts)) else {
             continue;
         };
         for at in 0..batch.num_rows() {
-            let server = servers.filter(|servers| servers.is_valid(at));
-            places.insert((
-                organizations.value(at),
-                server.map(|servers| servers.value(at)),
-            ));
+            let part = parts.filter(|parts| parts.is_valid(at));
+            places.insert((organizations.value(at), part.map(|parts| parts.value(at))));
         }
     }
-    let replaced = places.into_iter().filter_map(|(organization, server)| {
+    let replaced = places.into_iter().filter_map(|(organization, value)| {
         let same = col("organization").eq(lit(organization));
-        match (by_server, server) {
-            (false, _) => Some(same),
-            (true, Some(server)) => Some(same.and(col("server").eq(lit(server)))),
+        match (part, value) {
+            (None, _) => Some(same),
+            (Some(part), Some(value)) => Some(same.and(col(part).eq(lit(value)))),
             // A certificate out of a file is in no server's store.
-            (true, None) => None,
+            (Some(_), None) => None,
         }
     });
     let replaced = replaced.reduce(Expr::or).unwrap_or(lit(false));

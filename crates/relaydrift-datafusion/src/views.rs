@@ -43,6 +43,7 @@ macro_rules! list {
 const VIEWS: &[View] = list![
     attribution,
     attribution_hours,
+    authorized_changes,
     causes,
     certificate_changes,
     certificate_drift,

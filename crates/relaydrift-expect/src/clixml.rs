@@ -250,7 +250,11 @@ fn properties(element: &Element, seen: &mut Seen) -> Result<Object, Problem> {
             _ => {}
         }
     }
-    Ok(Object { text, properties })
+    Ok(Object {
+        text,
+        line: None,
+        properties,
+    })
 }
 
 fn size(value: &Value) -> usize {

@@ -32,6 +32,9 @@ pub(crate) fn objects(text: &str) -> Result<Vec<Object>, Problem> {
         });
         objects.push(Object {
             text: None,
+            line: row
+                .position()
+                .and_then(|at| u32::try_from(at.line() + before).ok()?.try_into().ok()),
             properties: cells.collect(),
         });
     }

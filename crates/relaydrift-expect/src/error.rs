@@ -1,5 +1,6 @@
 //! What is wrong with a file, where, and what to export instead.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::Kind;
@@ -119,10 +120,12 @@ pub enum Problem {
         other: Kind,
     },
     /// A property that does not say what is needed.
-    #[error("object {object}{}, property {property}: {wrong}: {}", named(name), kind.advice())]
+    #[error("object {object}{}{}, property {property}: {wrong}: {}", named(name), at(line), kind.advice())]
     Property {
         /// Which object, from 1.
         object: usize,
+        /// Its line, where it has one to itself.
+        line: Option<NonZeroU32>,
         /// Its name, where it has one.
         name: Option<String>,
         /// The property.
@@ -143,6 +146,11 @@ pub enum Problem {
         "a certificate request, not a certificate: export the certificate that was issued for it"
     )]
     Request,
+    /// A file that was named as one of planned changes and says none.
+    #[error(
+        "no planned change in it: write a CSV file with the columns connector, thumbprint, address, from, until, id, or JSON"
+    )]
+    NoPlan,
     /// PEM without a certificate, or a bundle without one.
     #[error("no certificate in it")]
     NoCertificate,
@@ -177,6 +185,12 @@ pub enum Wrong {
         /// The line, from 1.
         line: usize,
     },
+    /// One of two is needed.
+    #[error("neither this nor {other} is there")]
+    Neither {
+        /// The other one.
+        other: &'static str,
+    },
     /// A value of another kind.
     #[error("'{value}' is not {wanted}")]
     Value {
@@ -185,6 +199,11 @@ pub enum Wrong {
         /// What it should be.
         wanted: &'static str,
     },
+}
+
+fn at(line: &Option<NonZeroU32>) -> String {
+    line.map(|line| format!(" in line {line}"))
+        .unwrap_or_default()
 }
 
 fn named(name: &Option<String>) -> String {

@@ -9,8 +9,8 @@ use crate::property::Properties;
 use crate::value::Object;
 use crate::{
     AcceptedDomain, BlockedConnector, Certificate, Error, InboundConnector, Kind,
-    OrganizationConfig, Problem, SendConnector, TransportService, clixml, csv, der, json, list,
-    text, x509,
+    OrganizationConfig, PlannedChange, Problem, SendConnector, TransportService, clixml, csv, der,
+    json, list, text, x509,
 };
 
 /// How a file is written.
@@ -59,6 +59,7 @@ pub enum Rows {
     TransportServices(Vec<TransportService>),
     OrganizationConfig(Vec<OrganizationConfig>),
     BlockedConnectors(Vec<BlockedConnector>),
+    PlannedChanges(Vec<PlannedChange>),
 }
 
 impl Rows {
@@ -72,6 +73,7 @@ impl Rows {
             Rows::TransportServices(_) => Kind::TransportServices,
             Rows::OrganizationConfig(_) => Kind::OrganizationConfig,
             Rows::BlockedConnectors(_) => Kind::BlockedConnectors,
+            Rows::PlannedChanges(_) => Kind::PlannedChanges,
         }
     }
 
@@ -85,6 +87,7 @@ impl Rows {
             Rows::TransportServices(rows) => rows.len(),
             Rows::OrganizationConfig(rows) => rows.len(),
             Rows::BlockedConnectors(rows) => rows.len(),
+            Rows::PlannedChanges(rows) => rows.len(),
         }
     }
 
@@ -118,6 +121,39 @@ pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<Imported, Error> {
             path: path.to_owned(),
             form,
             rows,
+            notes,
+        }),
+        Err(problem) => Err(Error {
+            path: path.to_owned(),
+            problem,
+        }),
+    }
+}
+
+/// Reads the bytes of a file that has to hold planned changes, as JSON or CSV.
+///
+/// # Errors
+/// As [`read_bytes`]; what another file of ours says is one too.
+pub fn read_planned(path: &Path, bytes: &[u8]) -> Result<Imported, Error> {
+    let mut notes = Vec::new();
+    let read = |notes: &mut Vec<String>| {
+        let text = text::decode(bytes)?;
+        refuse_keys(&text)?;
+        let start = text.trim_start();
+        let (form, objects) = match start.starts_with(['{', '[']) {
+            true => (Form::Json, json::objects(start)?),
+            false => (Form::Csv, csv::objects(start)?),
+        };
+        match objects.is_empty() {
+            true => Err(Problem::NoPlan),
+            false => Ok((form, rows_of(Kind::PlannedChanges, &objects, notes)?)),
+        }
+    };
+    match read(&mut notes) {
+        Ok((form, rows)) => Ok(Imported {
+            path: path.to_owned(),
+            form,
+            rows: Some(rows),
             notes,
         }),
         Err(problem) => Err(Error {
@@ -241,7 +277,10 @@ fn certificates(found: &[&[u8]]) -> Result<Rows, Problem> {
 
 /// All objects, which must be of one kind.
 fn rows(objects: &[Object], notes: &mut Vec<String>) -> Result<Rows, Problem> {
-    let kind = kind(objects)?;
+    rows_of(kind(objects)?, objects, notes)
+}
+
+fn rows_of(kind: Kind, objects: &[Object], notes: &mut Vec<String>) -> Result<Rows, Problem> {
     macro_rules! read {
         ($kind:ident, $row:ident) => {{
             let mut rows = Vec::new();
@@ -266,6 +305,7 @@ fn rows(objects: &[Object], notes: &mut Vec<String>) -> Result<Rows, Problem> {
         Kind::TransportServices => read!(TransportServices, TransportService),
         Kind::OrganizationConfig => read!(OrganizationConfig, OrganizationConfig),
         Kind::BlockedConnectors => read!(BlockedConnectors, BlockedConnector),
+        Kind::PlannedChanges => read!(PlannedChanges, PlannedChange),
     })
 }
 

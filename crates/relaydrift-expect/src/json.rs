@@ -41,6 +41,7 @@ fn object(properties: serde_json::Map<String, Json>) -> Object {
         .map(|(name, json)| (name, value(json)));
     Object {
         text: None,
+        line: None,
         properties: properties.collect(),
     }
 }

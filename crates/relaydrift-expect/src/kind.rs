@@ -20,11 +20,13 @@ pub enum Kind {
     OrganizationConfig,
     /// `Get-BlockedConnector`
     BlockedConnectors,
+    /// Planned changes, which a person wrote
+    PlannedChanges,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::InboundConnectors,
         Kind::SendConnectors,
         Kind::AcceptedDomains,
@@ -32,6 +34,7 @@ impl Kind {
         Kind::TransportServices,
         Kind::OrganizationConfig,
         Kind::BlockedConnectors,
+        Kind::PlannedChanges,
     ];
 
     /// The name of the table that it goes into.
@@ -44,10 +47,11 @@ impl Kind {
             Kind::TransportServices => "transport_services",
             Kind::OrganizationConfig => "organization_config",
             Kind::BlockedConnectors => "blocked_connectors",
+            Kind::PlannedChanges => "planned_changes",
         }
     }
 
-    /// The cmdlet that writes it.
+    /// The cmdlet that writes it, or what a person calls it.
     pub fn cmdlet(self) -> &'static str {
         match self {
             Kind::InboundConnectors => "Get-InboundConnector",
@@ -57,6 +61,9 @@ impl Kind {
             Kind::TransportServices => "Get-TransportService",
             Kind::OrganizationConfig => "Get-OrganizationConfig",
             Kind::BlockedConnectors => "Get-BlockedConnector",
+            Kind::PlannedChanges => {
+                "planned changes (connector, thumbprint or address, from, until, id)"
+            }
         }
     }
 
@@ -67,6 +74,10 @@ impl Kind {
 
     /// How to export it whole.
     pub(crate) fn advice(self) -> String {
+        if self == Kind::PlannedChanges {
+            return "a planned change has connector, thumbprint or address, from, until and id"
+                .into();
+        }
         format!(
             "export JSON instead: {} | ConvertTo-Json -Depth 4 | Set-Content {}.json -Encoding UTF8",
             self.cmdlet(),
@@ -79,7 +90,10 @@ impl Kind {
         let has = |name| object.has(name);
         let certificate = has("RawData")
             || has("Thumbprint") && (has("CertificateDomains") || has("Issuer") || has("Services"));
-        Some(if certificate {
+        let planned = has("Connector") && (has("From") || has("Until"));
+        Some(if planned {
+            Kind::PlannedChanges
+        } else if certificate {
             Kind::Certificates
         } else if has("TlsSenderCertificateName") || has("SenderIPAddresses") {
             Kind::InboundConnectors
@@ -100,7 +114,7 @@ impl Kind {
 
     /// Whether a name is one by which a kind is known.
     pub(crate) fn is_telling(name: &str) -> bool {
-        const TELLING: [&str; 14] = [
+        const TELLING: [&str; 15] = [
             "RawData",
             "Thumbprint",
             "CertificateDomains",
@@ -110,6 +124,7 @@ impl Kind {
             "DomainName",
             "DomainType",
             "SendProtocolLogPath",
+            "Connector",
             "ConnectorId",
             "RejectDirectSend",
             "Name",

@@ -11,7 +11,8 @@
 //! `Export-Clixml`, as `Export-Csv` or as `Format-List` text; Windows PowerShell writes UTF-16 with a
 //! byte-order mark, others UTF-8. The last two formats are flat: where a list was lost in them
 //! (`System.Collections.ArrayList`, `{EX01, EX02...}`) the file is refused, because half a list would
-//! give a wrong verdict. Certificates come as PEM, DER, PKCS#7 or `RawData` inside an export. Private
+//! give a wrong verdict. Planned changes, which no cmdlet knows, are objects or a table that a person
+//! wrote ([`PlannedChange`]). Certificates come as PEM, DER, PKCS#7 or `RawData` inside an export. Private
 //! keys are refused wherever they stand.
 //!
 //! # Example
@@ -42,6 +43,7 @@ mod json;
 mod kind;
 mod list;
 mod organization_config;
+mod planned_change;
 mod property;
 mod send_connector;
 #[cfg(test)]
@@ -55,10 +57,11 @@ pub use accepted_domain::AcceptedDomain;
 pub use blocked_connector::BlockedConnector;
 pub use certificate::Certificate;
 pub use error::{Error, Problem, Wrong};
-pub use file::{Form, Imported, Rows, read_bytes};
+pub use file::{Form, Imported, Rows, read_bytes, read_planned};
 pub use folder::{Reading, read};
 pub use inbound_connector::InboundConnector;
 pub use kind::Kind;
 pub use organization_config::OrganizationConfig;
+pub use planned_change::PlannedChange;
 pub use send_connector::SendConnector;
 pub use transport_service::TransportService;

@@ -22,6 +22,7 @@ impl Properties<'_> {
     pub(crate) fn wrong(&self, property: &'static str, wrong: Wrong) -> Problem {
         Problem::Property {
             object: self.number,
+            line: self.object.line,
             name: self.name(),
             property,
             wrong,
@@ -34,6 +35,7 @@ impl Properties<'_> {
             "Name",
             "DomainName",
             "ConnectorId",
+            "Id",
             "Thumbprint",
             "Identity",
         ]
@@ -271,7 +273,7 @@ fn domain(text: &str) -> String {
 }
 
 /// `/Date(1696848000000)/`, with or without an offset that only says how to show it.
-fn json_date(text: &str) -> Option<i64> {
+pub(crate) fn json_date(text: &str) -> Option<i64> {
     let inside = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
     // A sign at the beginning is the number's own.
     let end = inside.get(1..)?.find(['+', '-']);

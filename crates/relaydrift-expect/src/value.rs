@@ -1,5 +1,7 @@
 //! What an export says before its kind is known: objects with properties, whatever file they came in.
 
+use std::num::NonZeroU32;
+
 /// The value of a property.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -19,6 +21,8 @@ pub(crate) enum Value {
 pub(crate) struct Object {
     /// What it calls itself (`<ToString>`).
     pub(crate) text: Option<String>,
+    /// Where it stands, in forms that have a line for each.
+    pub(crate) line: Option<NonZeroU32>,
     pub(crate) properties: Vec<(String, Value)>,
 }
 
@@ -104,6 +108,7 @@ mod tests {
             .map(|(name, value)| ((*name).into(), Value::Text((*value).into())));
         Object {
             text: None,
+            line: None,
             properties: properties.collect(),
         }
     }

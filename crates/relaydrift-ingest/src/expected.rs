@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use relaydrift_expect::{
     AcceptedDomain, BlockedConnector, Certificate, Imported, InboundConnector, OrganizationConfig,
-    Rows, SendConnector, TransportService,
+    PlannedChange, Rows, SendConnector, TransportService,
 };
 
 use crate::certificates::CertificateColumns;
@@ -69,6 +69,7 @@ pub fn expected(
             Some(Rows::TransportServices(rows)) => build!(TransportServices, Transport, rows),
             Some(Rows::OrganizationConfig(rows)) => build!(OrganizationConfig, Organization, rows),
             Some(Rows::BlockedConnectors(rows)) => build!(BlockedConnectors, Blocked, rows),
+            Some(Rows::PlannedChanges(rows)) => build!(PlannedChanges, Planned, rows),
             None => {}
         }
     }
@@ -145,6 +146,14 @@ columns! {
     Blocked for Table::BlockedConnectors, {
         organization: Utf8, tenant: Utf8, valid_from: Time, connector_id: Utf8, reason: Utf8,
         created: Time, source_path: Utf8,
+    }
+}
+
+columns! {
+    /// Builders of `planned_changes`.
+    Planned for Table::PlannedChanges, {
+        organization: Utf8, tenant: Utf8, valid_from: Time, id: Utf8, connector: Utf8,
+        thumbprint: Utf8, address: Utf8, starts: Time, ends: Time, source_path: Utf8,
     }
 }
 
@@ -324,6 +333,18 @@ impl Blocked {
     }
 }
 
+impl Planned {
+    fn push(&mut self, row: &Row<'_>, one: &PlannedChange) {
+        with_tenant!(self, row, None);
+        self.id.append_value(&one.id);
+        self.connector.append_value(&one.connector);
+        options!(self, one, thumbprint, address);
+        self.starts.append_value(one.from);
+        self.ends.append_value(one.until);
+        self.end_row();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +359,7 @@ mod tests {
             (Table::TransportServices, Transport::new().finish(1)),
             (Table::OrganizationConfig, Organization::new().finish(1)),
             (Table::BlockedConnectors, Blocked::new().finish(1)),
+            (Table::PlannedChanges, Planned::new().finish(1)),
         ];
         let tables = schemas.each_ref().map(|(table, _)| *table);
         assert_eq!(tables, Table::EXPECTED);

@@ -62,13 +62,19 @@ pub enum Table {
     OrganizationConfig,
     /// One connector that Exchange Online blocked (`Get-BlockedConnector`, 5.7.711).
     BlockedConnectors,
+    /// One planned change, as a person wrote it: a connector may begin to show the `thumbprint`, or an address
+    /// of the network `address`, between `starts` and `ends`.
+    ///
+    /// It is dated by these; `valid_from` is when it was imported, and of several imports of an `id` the newest
+    /// counts.
+    PlannedChanges,
     /// One ingested range of one file: the ledger.
     Sources,
 }
 
 impl Table {
     /// Every table, in the order in which a batch is applied: `sources` comes last.
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 17] = [
         Table::Events,
         Table::Sessions,
         Table::OpenSessions,
@@ -84,11 +90,12 @@ impl Table {
         Table::TransportServices,
         Table::OrganizationConfig,
         Table::BlockedConnectors,
+        Table::PlannedChanges,
         Table::Sources,
     ];
 
     /// The tables of what should be: imported, never read from logs.
-    pub const EXPECTED: [Table; 7] = [
+    pub const EXPECTED: [Table; 8] = [
         Table::InboundConnectors,
         Table::SendConnectors,
         Table::AcceptedDomains,
@@ -96,6 +103,7 @@ impl Table {
         Table::TransportServices,
         Table::OrganizationConfig,
         Table::BlockedConnectors,
+        Table::PlannedChanges,
     ];
 
     /// The name in SQL and of the table's folder.
@@ -116,6 +124,7 @@ impl Table {
             Table::TransportServices => "transport_services",
             Table::OrganizationConfig => "organization_config",
             Table::BlockedConnectors => "blocked_connectors",
+            Table::PlannedChanges => "planned_changes",
             Table::Sources => "sources",
         }
     }
@@ -501,6 +510,19 @@ fn build(table: Table) -> Schema {
                 text("connector_id"),
                 text("reason"),
                 time("created"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::PlannedChanges => [
+            snapshot(),
+            vec![
+                text("id"),
+                text("connector"),
+                text("thumbprint"),
+                text("address"),
+                time("starts"),
+                time("ends"),
                 text("source_path"),
             ],
         ]

@@ -2,6 +2,7 @@
 
 mod exports;
 mod openssl;
+mod planned;
 mod refused;
 
 use std::path::Path;
