@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::util::{empty, query, run, run_for, text};
+use serde_json::Value;
+
+use crate::util::{Fleet, empty, query, query_sorted, run, run_for, text};
 
 const INBOUND: &str = r#"[{"Name": "Inbound \u001b[2J", "Enabled": true, "ConnectorType": 1,
     "SenderIPAddresses": ["192.0.2.0/24"], "SenderDomains": ["smtp:*;1"],
@@ -157,6 +159,78 @@ fn expectations_stand_beside_logs_and_name_their_servers() {
         (&rows[0]["server"], &rows[0]["service"]),
         (&"EX01".into(), &"Hub".into())
     );
+}
+
+#[test]
+fn that_a_tenant_has_no_connector_is_an_expectation() {
+    let fleet = Fleet::new("--scenario cause-connector-missing");
+    let logs = fleet.path();
+    let none = exports("expect-none", &[("inbound_connectors.json", "[]")]);
+    let one = exports("expect-one", &[("inbound_connectors.json", INBOUND)]);
+    let lake = empty("expect-none-lake").join("lake");
+    let lake = path(&lake);
+    run_for(0, &["ingest", logs, "--lake", lake, "--quiet"]);
+    let causes = |given: &[&str]| {
+        let source = [&["--lake", lake], given].concat();
+        query_sorted(&source, "select distinct cause, confidence from diagnosis")
+    };
+    let missing = [r#"{"cause":"connector_missing","confidence":"high"}"#];
+    assert_ne!(causes(&[]), missing);
+    // Over a lake the file given takes the place of what is stored.
+    run_for(0, &["expect", path(&one), "--lake", lake, "--quiet"]);
+    assert_ne!(causes(&[]), missing);
+    assert_eq!(causes(&["--expect", path(&none)]), missing);
+    // Removed before the first refusal: the import that found none counts then, not the one before it.
+    let removed = ["--valid-from", "2026-10-02T09:00:00Z", "--quiet"];
+    run_for(
+        0,
+        &[&["expect", path(&none), "--lake", lake], &removed[..]].concat(),
+    );
+    assert_eq!(causes(&[]), missing);
+    assert_ne!(causes(&["--expect", path(&one)]), missing);
+    let imports = "select kind, objects from imports order by valid_from";
+    let imports = query(&["--lake", lake], imports);
+    let objects: Vec<&Value> = imports.iter().map(|row| &row["objects"]).collect();
+    assert_eq!(objects, [1, 0]);
+}
+
+#[test]
+fn a_check_that_is_told_what_to_expect_ends_with_the_diagnosis() {
+    let fleet = Fleet::new("--scenario cause-certificate-renamed");
+    let expected = format!("{}/expected", fleet.path());
+    let asked = |command: &[&str], format: &str| {
+        let args = [
+            command,
+            &["--expect", &expected, "--format", format, "--quiet"],
+        ]
+        .concat();
+        text(&run_for(1, &args).stdout).to_owned()
+    };
+    let check = |format| asked(&["check", fleet.path()], format);
+    let diagnose = |format| asked(&["diagnose", "--logs", fleet.path()], format);
+    let page = check("table");
+    let (_, end) = page
+        .split_once("Expected against observed\n")
+        .expect("a part");
+    assert_eq!(end, diagnose("table"));
+    let report: Value = serde_json::from_str(&check("json")).expect("JSON");
+    let told: Vec<Value> = serde_json::from_str(&diagnose("json")).expect("JSON");
+    assert!(!told.is_empty());
+    let rows = report["diagnosis"].as_array().expect("a list");
+    assert_eq!(rows.len(), told.len());
+    for (row, told) in rows.iter().zip(&told) {
+        for (name, value) in row.as_object().expect("an object") {
+            assert_eq!(value, &told[name], "{name}");
+        }
+    }
+    let facts = check("ndjson");
+    let facts = facts
+        .lines()
+        .filter(|line| line.contains(r#""fact":"diagnosis""#));
+    assert_eq!(facts.count(), told.len());
+    // Without the option nothing is said of it.
+    let plain = run_for(1, &["check", fleet.path()]);
+    assert!(!text(&plain.stdout).contains("Expected against observed"));
 }
 
 #[test]

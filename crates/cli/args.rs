@@ -539,7 +539,7 @@ Examples:
 Tables: events, sessions, open_sessions, transactions, observations,
 proxied_halves, certificates_seen, rejects, sources. What should be: inbound_connectors,
 send_connectors, accepted_domains, certificates, transport_services,
-organization_config, blocked_connectors, planned_changes.
+organization_config, blocked_connectors, planned_changes; imports lists the files.
 Views: connectors, certificate_spans, egress_spans, certificate_drift,
 egress_drift, drift, refusals, coverage and those below them.
 Read only: nothing can be written or created. A shell may set relaydrift.NAME;
@@ -692,7 +692,7 @@ pub struct TraceArgs {
 #[command(after_help = "\
 Examples:
   relaydrift expect exports/ --lake /lake       # a folder of exports
-  relaydrift expect inbound.json mail.cer       # only look
+  relaydrift expect inbound_connectors.json mail.cer  # only look
   relaydrift expect exports/ --lake /lake --tenant contoso.onmicrosoft.com
   relaydrift expect old.xml --lake /lake --valid-from 2026-09-01
   relaydrift expect planned.csv --lake /lake    # changes that are planned

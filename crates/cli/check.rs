@@ -24,6 +24,7 @@ use relaydrift_datafusion::Need;
 use relaydrift_ingest::Skipped;
 
 use crate::args::{CheckArgs, Global};
+use crate::diagnose::{self, incident};
 use crate::output::{Format, Output};
 use crate::source::Opened;
 use crate::{Exit, escape, output, page, powershell, source, when};
@@ -33,8 +34,12 @@ use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report}
 /// Reads, asks, says.
 pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
-    let opened =
-        source::open_logs(&args.paths, naming, &args.expected, Need::Drift, global).await?;
+    let expects = !args.expected.expect.is_empty();
+    let need = if expects { Need::Full } else { Need::Drift };
+    let opened = source::open_logs(&args.paths, naming, &args.expected, need, global).await?;
+    if expects {
+        diagnose::wanted(&opened.ctx).await?;
+    }
     opened.read(global.quiet).await?;
     let extent = extent(&opened.ctx).await?;
     let now = match (args.as_of, extent.last_row) {
@@ -43,17 +48,29 @@ pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
         (None, None) => when::clock(),
     };
     let since = args.since.map(|since| Time(since.micros(now)));
-    let report = report(&opened, extent, since).await?;
+    let mut report = report(&opened, extent, since).await?;
+    if expects {
+        report.diagnosis = Some(diagnosis(&opened.ctx, since).await?);
+    }
     write(&report, &global.output)?;
     let unreadable = report.skipped.iter().any(|file| file.error);
     // What is refused now counts however long ago it began.
     let state = report.verdict.state;
-    let open = matches!(state, report::State::Breaking | report::State::Refused);
+    let rows = report.diagnosis.iter().flatten();
+    let open = matches!(state, report::State::Breaking | report::State::Refused)
+        || rows.map(|row| row.state).any(incident::State::is_open);
     Ok(match (unreadable, open || report.verdict.breaking > 0) {
         (true, _) => Exit::Unreadable,
         (false, false) => Exit::Clean,
         (false, true) => Exit::Breaking,
     })
+}
+
+/// The incidents that lasted into `since`.
+async fn diagnosis(ctx: &SessionContext, since: Option<Time>) -> Result<Vec<incident::Row>> {
+    let mut rows: Vec<incident::Row> = ask::records(ctx.table("diagnosis").await?).await?;
+    rows.retain(|row| since.is_none_or(|since| row.last_refused >= since));
+    Ok(rows)
 }
 
 /// What the logs reach over.
@@ -92,6 +109,7 @@ pub async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) ->
         pending_bytes,
         skipped,
         notices,
+        diagnosis: None,
     })
 }
 

@@ -1,8 +1,8 @@
 //! `relaydrift diagnose`: why mail is refused, who is hit, and what to do; the newest incident first.
 
 mod board;
-mod incident;
-mod text;
+pub mod incident;
+pub mod text;
 
 use std::io::Write;
 
@@ -15,17 +15,14 @@ use crate::args::{DiagnoseArgs, Global};
 use crate::ask::records;
 use crate::output::Format;
 use crate::{Exit, drift, page, source};
-use incident::{Row, State};
+use incident::{Incident, Row};
 
 /// Says what `diagnosis` has; 1 where an incident is open, or was inside `--since`.
 pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
     let opened =
         source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
-    // Raw logs keep what is opened before they are read.
-    for table in ["sessions", "transactions"] {
-        opened.ctx.table(table).await?;
-    }
+    wanted(&opened.ctx).await?;
     opened.read(global.quiet).await?;
     let found = found(&opened.ctx, &args).await?.cache().await?;
     let rows: Vec<Row> = records(found.clone()).await?;
@@ -65,15 +62,21 @@ pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
             global.output.stream(found.execute_stream().await?).await?;
         }
     }
-    let now_open = incidents
-        .iter()
-        .any(|incident| incident.state() <= State::Recovering);
+    let now_open = incidents.iter().any(Incident::is_open);
     let lately = args.since.is_some() && incidents.iter().any(|incident| incident.refused() > 0);
     Ok(match (opened.warn(), now_open || lately) {
         (true, _) => Exit::Unreadable,
         (false, true) => Exit::Breaking,
         (false, false) => Exit::Clean,
     })
+}
+
+/// Opens what a diagnosis reads: raw logs keep what is opened before they are read.
+pub async fn wanted(ctx: &SessionContext) -> Result<()> {
+    for table in ["sessions", "transactions"] {
+        ctx.table(table).await?;
+    }
+    Ok(())
 }
 
 /// The rows of `diagnosis` that the options leave, the newest first.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use arrow::array::{
     Array, ArrayRef, AsArray, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use relaydrift_datafusion::Expected;
 use relaydrift_expect::{Imported, Kind, Reading, Rows};
 use relaydrift_ingest::{BEGINNING, LogPath, Snapshot, Table, expected};
@@ -150,10 +150,7 @@ impl Given {
 pub fn log_paths(batches: &[RecordBatch], organization: &str) -> Vec<LogPath> {
     let mut log_paths = Vec::new();
     for batch in batches {
-        let text = |name: &str, at: usize| {
-            let column = batch.column_by_name(name)?.as_string_opt::<i32>()?;
-            column.is_valid(at).then(|| column.value(at).to_owned())
-        };
+        let text = |name: &str, at: usize| text(batch, name, at).map(str::to_owned);
         for at in 0..batch.num_rows() {
             if text("organization", at).as_deref() != Some(organization) {
                 continue;
@@ -227,31 +224,36 @@ async fn is_first(lake: &Lake, rows: &Rows, args: &ExpectArgs) -> Result<bool> {
         ),
         _ => ("tenant", tenants(rows, args.tenant.as_deref())),
     };
-    for batch in lake.read(table).await? {
-        let text = |name: &str, at: usize| {
-            let column = batch.column_by_name(name)?.as_string_opt::<i32>()?;
-            column.is_valid(at).then(|| column.value(at))
-        };
-        for at in 0..batch.num_rows() {
-            if whose.contains(&text(column, at))
-                && text("organization", at) == Some(args.organization.as_str())
-            {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+    // An export without rows is nobody's: any import of its kind, before it or after, counts as of the same.
+    let here =
+        |batch: &RecordBatch, at| text(batch, "organization", at) == Some(&args.organization);
+    let stored = lake.read(table).await?.into_iter().any(|batch| {
+        (0..batch.num_rows()).any(|at| {
+            here(&batch, at) && (rows.is_empty() || whose.contains(&text(&batch, column, at)))
+        })
+    });
+    let empty = lake.read(Table::Imports).await?.into_iter().any(|batch| {
+        let objects = batch.column_by_name("objects");
+        let objects = objects.and_then(|column| column.as_primitive_opt::<Int64Type>());
+        (0..batch.num_rows()).any(|at| {
+            here(&batch, at)
+                && text(&batch, "kind", at) == Some(name)
+                && objects.is_some_and(|objects| objects.value(at) == 0)
+        })
+    });
+    Ok(!stored && !empty)
+}
+
+/// A text of a stored row.
+fn text<'a>(batch: &'a RecordBatch, name: &str, at: usize) -> Option<&'a str> {
+    let column = batch.column_by_name(name)?.as_string_opt::<i32>()?;
+    column.is_valid(at).then(|| column.value(at))
 }
 
 /// The tenants of rows: the one that is named, else those that the export tells.
 fn tenants<'a>(rows: &'a Rows, named: Option<&'a str>) -> Vec<Option<&'a str>> {
-    let told: Vec<Option<&str>> = match rows {
-        Rows::InboundConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
-        Rows::AcceptedDomains(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
-        Rows::BlockedConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
-        _ => vec![None],
-    };
-    told.into_iter().map(|told| named.or(told)).collect()
+    let told = rows.tenants().into_iter();
+    told.map(|told| named.or(told)).collect()
 }
 
 /// One object as it was understood.

@@ -1,6 +1,6 @@
 //! The questions that a check asks: one file of SQL each.
 
-pub use crate::ask::Time;
+pub use crate::ask::{Time, records};
 
 crate::ask::questions! {
     "check":

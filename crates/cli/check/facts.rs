@@ -38,8 +38,8 @@ struct Fact {
 }
 
 /// The verdict first, then connectors with what they present, what changed, what was refused and
-/// what to do, then gaps, rejects and files left out. `count` counts sessions, transactions, hours
-/// or lines.
+/// what to do, then the diagnosis (`kind` is the cause, `value` the commands), gaps, rejects and files left out.
+/// `count` counts sessions, transactions, messages, hours or lines.
 pub fn rows(report: &Report) -> Result<RecordBatch> {
     let mut facts = vec![Fact {
         fact: "verdict",
@@ -129,6 +129,27 @@ pub fn rows(report: &Report) -> Result<RecordBatch> {
             ..base.clone()
         }));
     }
+    facts.extend(report.diagnosis.iter().flatten().map(|row| Fact {
+        fact: "diagnosis",
+        organization: Some(row.organization.clone()),
+        connector_id: Some(row.connector_id.clone()),
+        role: row.role.clone(),
+        server: Some(row.server.clone()),
+        kind: Some(row.cause.clone()),
+        class: Some(row.state.as_str().to_owned()),
+        severity: Some(row.severity.clone()),
+        value: Some(row.fix.clone()),
+        first_seen: Some(row.first_refused),
+        last_seen: Some(row.last_refused),
+        last_good: row.last_good,
+        refused: Some(row.refused),
+        count: Some(row.messages),
+        text: Some(row.explanation.clone()),
+        planned_change_id: row.planned_change_id.clone(),
+        path: row.path.clone(),
+        line: row.line,
+        ..Fact::default()
+    }));
     facts.extend(report.gaps.iter().map(|gap| Fact {
         fact: "no_logs",
         organization: Some(gap.organization.clone()),

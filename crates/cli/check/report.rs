@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ask::Time;
+use crate::diagnose::incident::Row;
 
 /// The whole answer.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,8 @@ pub struct Report {
     pub skipped: Vec<Left>,
     /// Notices about the input.
     pub notices: Vec<String>,
+    /// Why mail was refused, with the expectation that was given: a row per incident and server.
+    pub diagnosis: Option<Vec<Row>>,
 }
 
 /// How bad it is.

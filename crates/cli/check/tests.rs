@@ -171,6 +171,7 @@ fn report(connectors: Vec<Cloud>) -> Report {
                 error: true,
             },
         ],
+        diagnosis: None,
         notices: Vec::new(),
     }
 }

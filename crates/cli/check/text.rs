@@ -3,6 +3,7 @@
 use super::page::{Page, Tone};
 use super::report::{Cloud, Connector, Refused, Report, State};
 use super::{changed, present, read};
+use crate::diagnose::{self, incident};
 use crate::escape::visible;
 use crate::output::count;
 use crate::output::shorten;
@@ -32,6 +33,11 @@ pub fn write(page: &mut Page, report: &Report) {
     present::certificates(page, &report.connectors, report.extent.last_row);
     others(page, report);
     read::write(page, report);
+    if let Some(rows) = &report.diagnosis {
+        page.gap();
+        page.heading(0, "Expected against observed");
+        diagnose::text::write(page, &incident::gathered(rows.clone()), false);
+    }
 }
 
 fn connector(page: &mut Page, cloud: &Cloud) {

@@ -8,7 +8,7 @@ if ($PSVersionTable.PSVersion.Major -lt 5 -or -not (Get-Command Connect-Exchange
 }
 # The prefix keeps the cmdlets apart from those of the servers, which have the same names.
 Connect-ExchangeOnline -Prefix Online -ShowBanner:$false
-Save 'inbound_connectors' (Get-OnlineInboundConnector | Select-Object Name, Enabled, RequireTls,
+Save 'inbound_connectors' (Get-OnlineInboundConnector -ErrorAction Stop | Select-Object Name, Enabled, RequireTls,
     RestrictDomainsToIPAddresses, RestrictDomainsToCertificate, CloudServicesMailEnabled, TreatMessagesAsInternal,
     @{ n = 'Guid'; e = { "$($_.Guid)" } },
     @{ n = 'ConnectorType'; e = { "$($_.ConnectorType)" } },
@@ -19,14 +19,14 @@ Save 'inbound_connectors' (Get-OnlineInboundConnector | Select-Object Name, Enab
     @{ n = 'TlsSenderCertificateName'; e = { "$($_.TlsSenderCertificateName)" } },
     @{ n = 'WhenChangedUTC'; e = { if ($_.WhenChangedUTC) { ([datetime]$_.WhenChangedUTC).ToString('s') + 'Z' } } },
     @{ n = 'WhenCreatedUTC'; e = { if ($_.WhenCreatedUTC) { ([datetime]$_.WhenCreatedUTC).ToString('s') + 'Z' } } })
-Save 'accepted_domains' (Get-OnlineAcceptedDomain | Select-Object Default, MatchSubDomains,
+Save 'accepted_domains' (Get-OnlineAcceptedDomain -ErrorAction Stop | Select-Object Default, MatchSubDomains,
     @{ n = 'OrganizationId'; e = { "$($_.OrganizationId)" } },
     @{ n = 'DomainName'; e = { "$($_.DomainName)" } },
     @{ n = 'DomainType'; e = { "$($_.DomainType)" } })
-Save 'organization_config' (Get-OnlineOrganizationConfig | Select-Object Name, RejectDirectSend,
+Save 'organization_config' (Get-OnlineOrganizationConfig -ErrorAction Stop | Select-Object Name, RejectDirectSend,
     @{ n = 'Guid'; e = { "$($_.Guid)" } },
     @{ n = 'WhenChangedUTC'; e = { if ($_.WhenChangedUTC) { ([datetime]$_.WhenChangedUTC).ToString('s') + 'Z' } } })
-Save 'blocked_connectors' (Get-OnlineBlockedConnector | Select-Object Reason,
+Save 'blocked_connectors' (Get-OnlineBlockedConnector -ErrorAction Stop | Select-Object Reason,
     @{ n = 'OrganizationId'; e = { "$($_.OrganizationId)" } },
     @{ n = 'ConnectorId'; e = { "$($_.ConnectorId)" } },
     @{ n = 'CreatedTime'; e = { if ($_.CreatedTime) { ([datetime]$_.CreatedTime).ToString('s') + 'Z' } } })

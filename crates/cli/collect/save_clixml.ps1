@@ -1,8 +1,9 @@
 # The PowerShell of Exchange 2010 does not know JSON.
 function Save([string]$Name, $Objects) {
     $Objects = @($Objects | Where-Object { $_ })
-    if ($Objects.Count -eq 0) { Write-Warning "nothing to export: $Name"; return }
     $Path = Join-Path $Expected "$Name.xml"
-    $Objects | Export-Clixml -Path $Path -Depth 4
+    # That there is none is a fact too: the file's name says of what.
+    if ($Objects.Count -eq 0) { Set-Content -Path $Path -Encoding UTF8 -Value '<Objs Version="1.1.0.1"></Objs>' }
+    else { $Objects | Export-Clixml -Path $Path -Depth 4 }
     Write-Host "$($Objects.Count) in $Path"
 }

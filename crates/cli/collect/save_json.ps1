@@ -1,7 +1,8 @@
 function Save([string]$Name, $Objects) {
     $Objects = @($Objects | Where-Object { $_ })
-    if ($Objects.Count -eq 0) { Write-Warning "nothing to export: $Name"; return }
     $Path = Join-Path $Expected "$Name.json"
-    $Objects | ConvertTo-Json -Depth 4 | Set-Content -LiteralPath $Path -Encoding UTF8
+    # That there is none is a fact too: the file's name says of what.
+    $Json = if ($Objects.Count -eq 0) { '[]' } else { $Objects | ConvertTo-Json -Depth 4 }
+    $Json | Set-Content -LiteralPath $Path -Encoding UTF8
     Write-Host "$($Objects.Count) in $Path"
 }

@@ -1,13 +1,13 @@
 //! Rows of `diagnosis`, and the incidents they make: one cause on one connector, all servers it hit together.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::text::SERVERS;
 use crate::ask::Time;
 use crate::output::{count, listed};
 
 /// How an incident stands, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Mail is refused.
@@ -20,11 +20,31 @@ pub enum State {
     Historic,
 }
 
+impl State {
+    /// True until mail has been relayed again for an hour.
+    pub fn is_open(self) -> bool {
+        self <= State::Recovering
+    }
+
+    /// As `diagnosis.state` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Recovering => "recovering",
+            State::Closed => "closed",
+            State::Historic => "historic",
+        }
+    }
+}
+
 /// One row of `diagnosis`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
+    pub organization: String,
     pub connector_id: String,
+    pub role: Option<String>,
     pub server: String,
+    pub cause: String,
     pub title: String,
     pub confidence: String,
     pub state: State,
@@ -81,6 +101,11 @@ impl Incident {
             .map(|row| row.state)
             .min()
             .unwrap_or(State::Historic)
+    }
+
+    /// See [`State::is_open`].
+    pub fn is_open(&self) -> bool {
+        self.state().is_open()
     }
 
     /// Recipients refused, on all servers.

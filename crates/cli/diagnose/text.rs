@@ -33,7 +33,10 @@ pub fn write(page: &mut Page, incidents: &[Incident], whole: bool) {
         return;
     }
     page.gap();
-    page.heading(0, "Before that (--all, or --incident with the id)");
+    page.heading(
+        0,
+        "Before that (relaydrift diagnose --all, or --incident with the id)",
+    );
     for incident in others {
         let (tone, label) = label(incident.state());
         let label = page.tone(tone, label);
@@ -119,12 +122,14 @@ fn full(page: &mut Page, incident: &Incident) {
     if !senders.is_empty() {
         entry(page, "Senders", &senders);
     }
-    for (at, row) in incident.rows.iter().enumerate() {
-        entry(
-            page,
-            if at == 0 { "Why" } else { "" },
-            &visible(&row.explanation),
-        );
+    let mut told = "";
+    for row in &incident.rows {
+        // What is true of all servers is told once.
+        if row.explanation != told {
+            let label = if told.is_empty() { "Why" } else { "" };
+            entry(page, label, &visible(&row.explanation));
+            told = &row.explanation;
+        }
         evidence(page, row);
     }
     if let Some(ruled_out) = row.ruled_out.as_deref().filter(|text| !text.is_empty()) {
@@ -174,7 +179,10 @@ fn evidence(page: &mut Page, row: &Row) {
 }
 
 fn entry(page: &mut Page, label: &str, text: &str) {
-    page.wrapped(0, LABEL, &format!("{label:<LABEL$}{text}"));
+    match label {
+        "" => page.wrapped(LABEL, 0, text),
+        label => page.wrapped(0, LABEL, &format!("{label:<LABEL$}{text}")),
+    }
 }
 
 /// Commands: never wrapped, so that they can be copied.

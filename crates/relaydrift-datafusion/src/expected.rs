@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::datasource::{MemTable, ViewTable, provider_as_source};
@@ -23,28 +24,64 @@ pub(crate) fn alone(table: Table, given: &[RecordBatch]) -> Result<Arc<dyn Table
 pub(crate) fn beside(
     stored: Arc<dyn TableProvider>,
     table: Table,
-    given: &[RecordBatch],
+    expected: &HashMap<Table, Vec<RecordBatch>>,
 ) -> Result<Arc<dyn TableProvider>> {
-    let rows = given.iter().map(RecordBatch::num_rows).sum::<usize>();
-    if rows == 0 {
-        return Ok(stored);
-    }
+    let of = |table| expected.get(&table).map_or(&[][..], Vec::as_slice);
+    let (given, imports) = (of(table), of(Table::Imports));
+    let Some(replaced) = replaced(table, given)
+        .into_iter()
+        .chain(emptied(table, imports))
+        .reduce(Expr::or)
+    else {
+        return match given.is_empty() {
+            true => Ok(stored),
+            false => united(stored, table, given, lit(true)),
+        };
+    };
+    united(stored, table, given, replaced.is_not_true())
+}
+
+/// The stored rows that are kept, and those given.
+fn united(
+    stored: Arc<dyn TableProvider>,
+    table: Table,
+    given: &[RecordBatch],
+    kept: Expr,
+) -> Result<Arc<dyn TableProvider>> {
     let given_rows = provider_as_source(alone(table, given)?);
     let given_rows = LogicalPlanBuilder::scan("given", given_rows, None)?.build()?;
     let plan = LogicalPlanBuilder::scan(table.name(), provider_as_source(stored), None)?
-        .filter(kept(table, given))?
+        .filter(kept)?
         .union(given_rows)?
         .build()?;
     Ok(Arc::new(ViewTable::new(plan, None)))
 }
 
-/// Which stored rows stay: those of other organizations, of other servers where the table has them, and of planned
-/// changes those of other ids.
-fn kept(table: Table, given: &[RecordBatch]) -> Expr {
-    if !Table::EXPECTED.contains(&table) {
-        return lit(true);
+/// The stored rows of organizations of which an import told that there are none of the table's kind.
+fn emptied(table: Table, imports: &[RecordBatch]) -> Option<Expr> {
+    let mut organizations = BTreeSet::new();
+    for batch in imports {
+        let text = |name| batch[name].as_string::<i32>();
+        let objects = batch["objects"].as_primitive::<Int64Type>();
+        for at in 0..batch.num_rows() {
+            if text("kind").value(at) == table.name() && objects.value(at) == 0 {
+                organizations.insert(text("organization").value(at));
+            }
+        }
     }
-    let part = ["server", "id"]
+    let same = organizations
+        .into_iter()
+        .map(|organization| col("organization").eq(lit(organization)));
+    same.reduce(Expr::or)
+}
+
+/// Which stored rows go: those of the same organization, of the same server where the table has them, of planned
+/// changes those of the same id, of imports those of the same kind.
+fn replaced(table: Table, given: &[RecordBatch]) -> Option<Expr> {
+    if !Table::EXPECTED.contains(&table) {
+        return None;
+    }
+    let part = ["server", "id", "kind"]
         .into_iter()
         .find(|part| table.schema().index_of(part).is_ok());
     let mut places = BTreeSet::new();
@@ -71,6 +108,5 @@ fn kept(table: Table, given: &[RecordBatch]) -> Expr {
             (Some(_), None) => None,
         }
     });
-    let replaced = replaced.reduce(Expr::or).unwrap_or(lit(false));
-    replaced.is_not_true()
+    replaced.reduce(Expr::or)
 }

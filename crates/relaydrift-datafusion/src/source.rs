@@ -90,6 +90,6 @@ impl Tables {
             }
             Stored::None => return Ok(None),
         };
-        expected::beside(stored, table, given).map(Some)
+        expected::beside(stored, table, &self.expected).map(Some)
     }
 }

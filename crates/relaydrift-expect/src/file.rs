@@ -1,5 +1,6 @@
 //! A file by its content: which form it has, what it is of, and what it says.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -63,6 +64,20 @@ pub enum Rows {
 }
 
 impl Rows {
+    /// No rows of a kind: its cmdlet had nothing to export, which is a fact like any other.
+    fn none_of(kind: Kind) -> Rows {
+        match kind {
+            Kind::InboundConnectors => Rows::InboundConnectors(Vec::new()),
+            Kind::SendConnectors => Rows::SendConnectors(Vec::new()),
+            Kind::AcceptedDomains => Rows::AcceptedDomains(Vec::new()),
+            Kind::Certificates => Rows::Certificates(Vec::new()),
+            Kind::TransportServices => Rows::TransportServices(Vec::new()),
+            Kind::OrganizationConfig => Rows::OrganizationConfig(Vec::new()),
+            Kind::BlockedConnectors => Rows::BlockedConnectors(Vec::new()),
+            Kind::PlannedChanges => Rows::PlannedChanges(Vec::new()),
+        }
+    }
+
     /// What they are of.
     pub fn kind(&self) -> Kind {
         match self {
@@ -91,6 +106,17 @@ impl Rows {
         }
     }
 
+    /// The tenants that the rows tell, each once; `None` for a row that tells none.
+    pub fn tenants(&self) -> Vec<Option<&str>> {
+        let told: BTreeSet<Option<&str>> = match self {
+            Rows::InboundConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+            Rows::AcceptedDomains(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+            Rows::BlockedConnectors(rows) => rows.iter().map(|row| row.tenant.as_deref()).collect(),
+            _ => BTreeSet::from([None]),
+        };
+        told.into_iter().collect()
+    }
+
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -104,7 +130,7 @@ pub struct Imported {
     pub path: PathBuf,
     /// How it is written.
     pub form: Form,
-    /// What it says; `None` where a cmdlet had nothing to export.
+    /// What it says; `None` where a cmdlet had nothing to export, and the file's name does not tell which.
     pub rows: Option<Rows>,
     /// What could not be used, for a person.
     pub notes: Vec<String>,
@@ -120,7 +146,7 @@ pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<Imported, Error> {
         Ok((form, rows)) => Ok(Imported {
             path: path.to_owned(),
             form,
-            rows,
+            rows: rows.or_else(|| named(path, &mut notes).map(Rows::none_of)),
             notes,
         }),
         Err(problem) => Err(Error {
@@ -128,6 +154,21 @@ pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<Imported, Error> {
             problem,
         }),
     }
+}
+
+/// What an export without objects is of, by the file name that `relaydrift collect` gives it.
+fn named(path: &Path, notes: &mut Vec<String>) -> Option<Kind> {
+    let stem = path.file_stem()?.to_string_lossy().replace('-', "_");
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name().eq_ignore_ascii_case(&stem));
+    if kind.is_none() {
+        let names = Kind::ALL.map(Kind::name).join(", ");
+        notes.push(format!(
+            "not used: only its name could tell what there is none of ({names})"
+        ));
+    }
+    kind
 }
 
 /// Reads the bytes of a file that has to hold planned changes, as JSON or CSV.

@@ -3,8 +3,8 @@
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use relaydrift_expect::{
-    AcceptedDomain, BlockedConnector, Certificate, Imported, InboundConnector, OrganizationConfig,
-    PlannedChange, Rows, SendConnector, TransportService,
+    AcceptedDomain, BlockedConnector, Certificate, Form, Imported, InboundConnector,
+    OrganizationConfig, PlannedChange, Rows, SendConnector, TransportService,
 };
 
 use crate::certificates::CertificateColumns;
@@ -71,6 +71,9 @@ pub fn expected(
             Some(Rows::BlockedConnectors(rows)) => build!(BlockedConnectors, Blocked, rows),
             Some(Rows::PlannedChanges(rows)) => build!(PlannedChanges, Planned, rows),
             None => {}
+        }
+        if let Some(rows) = &file.rows {
+            build!(Imports, Imports, [(file.form, rows)]);
         }
     }
     Ok(batches)
@@ -154,6 +157,14 @@ columns! {
     Planned for Table::PlannedChanges, {
         organization: Utf8, tenant: Utf8, valid_from: Time, id: Utf8, connector: Utf8,
         thumbprint: Utf8, address: Utf8, starts: Time, ends: Time, source_path: Utf8,
+    }
+}
+
+columns! {
+    /// Builders of `imports`.
+    Imports for Table::Imports, {
+        organization: Utf8, tenant: Utf8, valid_from: Time, kind: Utf8, form: Utf8, objects: Int64,
+        source_path: Utf8,
     }
 }
 
@@ -345,6 +356,19 @@ impl Planned {
     }
 }
 
+impl Imports {
+    fn push(&mut self, row: &Row<'_>, &(form, rows): &(Form, &Rows)) {
+        let told = rows.tenants();
+        let only = (told.len() == 1).then(|| told[0]).flatten();
+        let only = only.map(str::to_owned);
+        with_tenant!(self, row, only.as_ref());
+        self.kind.append_value(rows.kind().name());
+        self.form.append_value(form.as_str());
+        self.objects.append_value(rows.len() as i64);
+        self.end_row();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +384,7 @@ mod tests {
             (Table::OrganizationConfig, Organization::new().finish(1)),
             (Table::BlockedConnectors, Blocked::new().finish(1)),
             (Table::PlannedChanges, Planned::new().finish(1)),
+            (Table::Imports, Imports::new().finish(1)),
         ];
         let tables = schemas.each_ref().map(|(table, _)| *table);
         assert_eq!(tables, Table::EXPECTED);
@@ -371,6 +396,11 @@ mod tests {
     #[test]
     fn kinds_and_tables_have_the_same_names() {
         let kinds = relaydrift_expect::Kind::ALL.map(relaydrift_expect::Kind::name);
-        assert_eq!(kinds, Table::EXPECTED.map(Table::name));
+        let (imports, tables) = Table::EXPECTED.split_last().unwrap();
+        assert_eq!(
+            kinds.to_vec(),
+            tables.iter().map(|table| table.name()).collect::<Vec<_>>()
+        );
+        assert_eq!(*imports, Table::Imports);
     }
 }

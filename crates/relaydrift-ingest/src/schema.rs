@@ -68,13 +68,19 @@ pub enum Table {
     /// It is dated by these; `valid_from` is when it was imported, and of several imports of an `id` the newest
     /// counts.
     PlannedChanges,
+    /// One imported file: of which table its rows are (`kind`), how it is written, and how many objects it
+    /// holds.
+    ///
+    /// A cmdlet that had nothing to export leaves a row here and none in its table. `tenant` is the one that was
+    /// named, or that all objects tell.
+    Imports,
     /// One ingested range of one file: the ledger.
     Sources,
 }
 
 impl Table {
     /// Every table, in the order in which a batch is applied: `sources` comes last.
-    pub const ALL: [Table; 17] = [
+    pub const ALL: [Table; 18] = [
         Table::Events,
         Table::Sessions,
         Table::OpenSessions,
@@ -91,11 +97,12 @@ impl Table {
         Table::OrganizationConfig,
         Table::BlockedConnectors,
         Table::PlannedChanges,
+        Table::Imports,
         Table::Sources,
     ];
 
     /// The tables of what should be: imported, never read from logs.
-    pub const EXPECTED: [Table; 8] = [
+    pub const EXPECTED: [Table; 9] = [
         Table::InboundConnectors,
         Table::SendConnectors,
         Table::AcceptedDomains,
@@ -104,6 +111,7 @@ impl Table {
         Table::OrganizationConfig,
         Table::BlockedConnectors,
         Table::PlannedChanges,
+        Table::Imports,
     ];
 
     /// The name in SQL and of the table's folder.
@@ -125,6 +133,7 @@ impl Table {
             Table::OrganizationConfig => "organization_config",
             Table::BlockedConnectors => "blocked_connectors",
             Table::PlannedChanges => "planned_changes",
+            Table::Imports => "imports",
             Table::Sources => "sources",
         }
     }
@@ -523,6 +532,16 @@ fn build(table: Table) -> Schema {
                 text("address"),
                 time("starts"),
                 time("ends"),
+                text("source_path"),
+            ],
+        ]
+        .concat(),
+        Table::Imports => [
+            snapshot(),
+            vec![
+                text("kind"),
+                text("form"),
+                int64("objects"),
                 text("source_path"),
             ],
         ]

@@ -332,9 +332,7 @@ enum Judgement {
 
 /// Judges a file by its first bytes.
 fn judge(head: &[u8], name: &str) -> Judgement {
-    let named_send = name
-        .get(..4)
-        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("SEND"));
+    let named_send = is_named_send(name);
     if is_wide(head) {
         let reason = "UTF-16 text without its byte order mark: save it as UTF-8";
         return Judgement::Unreadable(reason.to_owned());
@@ -381,6 +379,14 @@ fn judge(head: &[u8], name: &str) -> Judgement {
         LogKind::Unknown if named_send => Judgement::Send(header),
         LogKind::Unknown => Judgement::Foreign("no row of a send log at its start".to_owned()),
     }
+}
+
+/// `SEND2026100105-1.LOG` and what people make of it, but no `send-connector.json`.
+fn is_named_send(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("send").is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_digit()) || name.contains(".log")
+    })
 }
 
 /// UTF-16 of a log, header or row, that has lost its mark: every second byte is NUL.

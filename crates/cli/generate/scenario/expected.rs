@@ -70,7 +70,7 @@ impl Forest<'_> {
             format!("{}.mail.onmicrosoft.com", self.name),
         ];
         let mut files = vec![
-            ("inbound.json".into(), self.inbound(rng)),
+            ("inbound_connectors.json".into(), self.inbound(rng)),
             (
                 "accepted-domains.json".into(),
                 accepted(self.name, &own, rng),

@@ -279,7 +279,12 @@ fn dates_of_an_unknown_culture_are_left_out_with_a_note() {
 fn nothing_to_export_is_no_error() {
     for text in ["", "\u{feff}", "[]", "null", "<Objs></Objs>"] {
         let file = read_bytes(Path::new("x"), text.as_bytes()).unwrap();
-        assert_eq!((file.rows, file.notes.len()), (None, 1), "{text}");
+        assert_eq!((file.rows, file.notes.len()), (None, 2), "{text}");
+        for name in ["inbound_connectors.json", "Inbound-Connectors.xml"] {
+            let file = read_bytes(Path::new(name), text.as_bytes()).unwrap();
+            let none = Rows::InboundConnectors(Vec::new());
+            assert_eq!((file.rows, file.notes.len()), (Some(none), 1), "{text}");
+        }
     }
 }
 
