@@ -1,26 +1,14 @@
 -- One hour of one server and service: `logs` where rows were written in it, `quiet` where it lies between the first
 -- and the last row of one file, else `no logs`. Hours run from the first to the last hour of the organization's data.
--- Rows dated before 1990 or after 2100, by a clock that is off, do not count. A source server of an imported send
+-- Rows dated by a clock that is off do not count (`logged_hours`). A source server of an imported send
 -- connector of which no log was read at all has `no logs` in every hour, under the service `Hub`.
--- Grain: organization, server, service, hour. Reads: observations, sources, send_connectors.
-with logged as (
-    select
-        organization,
-        server,
-        service,
-        hour,
-        sum(rows) as rows
-    from observations
-    where kind = 'rows' and hour between timestamp '1990-01-01' and timestamp '2100-01-01'
-    group by organization, server, service, hour
-),
-
-bounds as (
+-- Grain: organization, server, service, hour. Reads: logged_hours, sources, send_connectors.
+with bounds as (
     select
         organization,
         min(hour) as first_hour,
         max(hour) as last_hour
-    from logged
+    from logged_hours
     group by organization
 ),
 
@@ -46,7 +34,7 @@ unseen as (
             and send_connectors.valid_from = imported.newest
         where send_connectors.enabled is not false
     ) as wanted
-    left join logged
+    left join logged_hours as logged
         on wanted.organization = logged.organization
         and lower(wanted.server) = lower(logged.server)
     where logged.server is null
@@ -57,7 +45,7 @@ places as (
         organization,
         server,
         service
-    from logged
+    from logged_hours
     union all
     select
         organization,
@@ -128,7 +116,7 @@ select
     end as state,
     coalesce(logged.rows, 0) as rows
 from grid
-left join logged
+left join logged_hours as logged
     on grid.organization = logged.organization
     and grid.server = logged.server
     and grid.service = logged.service

@@ -625,5 +625,11 @@ left join (
     and case
         when gaps.cause in ('address_moved', 'address_not_listed', 'ipv6_toward_address_connector', 'reputation')
             then planned.kind = 'egress' and gaps.move['at'] = planned.first_seen
-        else planned.kind = 'certificate' and gaps.change['at'] = planned.first_seen
+        when
+            gaps.cause in (
+                'certificate_renamed', 'certificate_names_lost', 'wrong_certificate_chosen', 'certificate_not_sent',
+                'no_credentials', 'unknown_credentials', 'tls_failed', 'chain_probable', 'chain_possible'
+            )
+            then planned.kind = 'certificate' and gaps.change['at'] = planned.first_seen
+        else false
     end

@@ -35,7 +35,10 @@ with told as (
         transactions.enhanced_code,
         transactions.attr_code,
         transactions.reply_text,
-        coalesce(nullif(front_ends.certificate, 'none'), transactions.sent_thumbprint) as thumbprint,
+        case
+            when front_ends.session_id is null then transactions.sent_thumbprint
+            else nullif(front_ends.certificate, 'none')
+        end as thumbprint,
         coalesce(front_ends.egress, transactions.egress_ip) as egress_ip,
         case
             when transactions.refused > 0 then 'attribution'

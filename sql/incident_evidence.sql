@@ -2,8 +2,8 @@
 -- sessions were secured, what the expectation says of certificate and address, who else was hit or spared, and
 -- what the accepted mail had that the refused mail had not.
 -- `change`, `move`: the last change of the certificate, or of the address, since the last proved relay (within a
--- day where none is known). `matched`: best result of the certificate and of the address at the first refusal,
--- null without an import. `own_senders`, `foreign_senders`: domains of senders that are the tenant's (an accepted domain
+-- day where none is known). `certificate_matches`, `address_matches`: what the inbound connectors say of them at the
+-- first refusal, false without an import (`imported`). `own_senders`, `foreign_senders`: domains of senders that are the tenant's (an accepted domain
 -- covers them; without an import, a name on a certificate that the connector sent) or not.
 -- Grain: incident.
 -- Reads: incidents, certificate_changes, verdicts, observed, certificate_facts, cloud_hours, external_mail, spans,
@@ -173,7 +173,6 @@ standing as (
         expected.when_changed,
         coalesce(keys.first_refused < expected.assumed_before, false) as assumed,
         certificate.result as certificate_result,
-        certificate.rule as certificate_rule,
         address.result as address_result
     from keys
     inner join expected_connectors as expected
@@ -325,6 +324,7 @@ held as (
         and certificates.not_before <= keys.last_refused
         and certificates.not_after > keys.first_refused
         and not coalesce(certificates.self_signed, false)
+        and coalesce(certificates.has_private_key, true)
     inner join certificate_facts as sent on keys.thumbprint = sent.thumbprint
     inner join expected_connectors
         on keys.organization = expected_connectors.organization

@@ -201,7 +201,11 @@ gathered as (
         count(distinct session_id) as sessions,
         count(at) as transactions,
         sum(mail['refused']) as refused,
-        count(distinct case when mail['code'] >= 500 then coalesce(mail['message_id'], session_id) end) as messages,
+        count(
+            distinct case
+                when mail['code'] >= 500 then coalesce(mail['message_id'], concat(session_id, ' ', cast(ordinal as varchar)))
+            end
+        ) as messages,
         first_value(mail order by at, session_id, ordinal) as first,
         first_value(proved_last order by at, session_id, ordinal) as last_good,
         last_value(proved_next order by at, session_id, ordinal) as relayed_again,

@@ -1,8 +1,6 @@
--- The present of one organization: the time of its newest row, as far as clocks can be believed.
--- Grain: organization. Reads: observed.
+-- The present of one organization: the time of its newest row. Grain: organization. Reads: logged_hours.
 select
     organization,
     max(last_seen) as now
-from observed
-where kind = 'rows' and hour between timestamp '1990-01-01' and timestamp '2100-01-01'
+from logged_hours
 group by organization

@@ -5,6 +5,4 @@ select
     sum(rows) as rows,
     count(distinct server) as servers,
     count(distinct organization) as organizations
-from observations
--- A clock that is decades off says nothing about when the logs were written.
-where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'
+from logged_hours

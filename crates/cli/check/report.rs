@@ -237,6 +237,21 @@ pub struct Refused {
     pub first_line: Option<i64>,
     pub last_path: Option<String>,
     pub last_line: Option<i64>,
+    /// The server that showed certificate and address: a front end, or the one that logged the answer.
+    pub shown_by: String,
+    /// The connector under which it did.
+    pub shown_as: String,
+    /// The first proved relay there after the last refusal.
+    pub relayed_again: Option<Time>,
+}
+
+impl Refused {
+    /// Mail was relayed again, and an hour of logs has passed without another refusal.
+    pub fn is_over(&self, last_row: Option<Time>) -> bool {
+        const HOUR: i64 = 3_600_000_000;
+        self.relayed_again.is_some()
+            && last_row.is_some_and(|last| last.0 - self.last_refused.0 >= HOUR)
+    }
 }
 
 /// One thing to do, and the command for it, which only reads.

@@ -109,6 +109,9 @@ fn refused(server: &str) -> Refused {
         first_line: Some(278),
         last_path: Some("/logs/EX03/SEND2026100511-1.LOG".into()),
         last_line: Some(99),
+        shown_by: server.into(),
+        shown_as: "Outbound to Office 365".into(),
+        relayed_again: None,
     }
 }
 
@@ -287,6 +290,44 @@ fn the_sentence_follows_the_state() {
     cloud.refused.clear();
     assert_eq!(sentence(&[cloud.clone()], None).0, State::Changed);
     assert_eq!(sentence(&[cloud], Some(at(60))).0, State::NoDrift);
+}
+
+#[test]
+fn refusals_that_no_change_explains_are_told_as_long_as_they_last() {
+    let mut cloud = broken();
+    cloud.changes[0].relayed_again = Some(at(121));
+    let state = |cloud: &Cloud, last_row| {
+        let extent = Extent {
+            last_row: Some(last_row),
+            ..Extent::default()
+        };
+        let verdict = verdict(&[cloud.clone()], &extent, None);
+        (verdict.state, verdict.text)
+    };
+    assert_eq!(state(&cloud, at(130)).0, State::Repaired);
+    // A change that is mended explains neither what another server is answered nor what came later.
+    let mut elsewhere = cloud.clone();
+    elsewhere.refused.push(refused("EX07"));
+    let mut later = cloud.clone();
+    later.refused[0].last_refused = at(500);
+    for (cloud, servers) in [(elsewhere, "EX07."), (later, "EX03.")] {
+        let (state, text) = state(&cloud, at(510));
+        assert_eq!(state, State::Refused);
+        assert!(
+            text.ends_with(servers) && !text.contains("stayed"),
+            "{text}"
+        );
+    }
+    cloud.changes.clear();
+    let (before, text) = state(&cloud, at(130));
+    assert_eq!(before, State::Refused);
+    assert!(text.contains("stayed as they were"), "{text}");
+    // Relayed again for less than an hour, then for longer.
+    cloud.refused[0].relayed_again = Some(at(121));
+    assert_eq!(state(&cloud, at(130)).0, State::Refused);
+    let (after, text) = state(&cloud, at(180));
+    assert_eq!(after, State::Repaired);
+    assert!(text.contains("again since 2026-10-05 12:01 UTC"), "{text}");
 }
 
 #[test]

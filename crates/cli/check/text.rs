@@ -90,10 +90,11 @@ fn refused(page: &mut Page, refused: &[Refused]) {
             4,
             2,
             &format!(
-                "{} in {} on {}, first {}, last {}",
+                "{} in {} on {}{}, first {}, last {}",
                 count(answer.refused, "recipient"),
                 count(answer.transactions, "message"),
                 visible(&answer.server),
+                through(answer),
                 answer.first_refused.second(),
                 answer.last_refused.second()
             ),
@@ -119,6 +120,14 @@ fn refused(page: &mut Page, refused: &[Refused]) {
                 count(rest.len() as i64, "other answer")
             ),
         );
+    }
+}
+
+/// ` through EX02`, where a front end showed certificate and address.
+fn through(answer: &Refused) -> String {
+    match answer.shown_by == answer.server {
+        true => String::new(),
+        false => format!(" through {}", visible(&answer.shown_by)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ask::Time;
-use super::report::{Change, Cloud, Extent, State, Verdict};
+use super::report::{Change, Cloud, Extent, Refused, State, Verdict};
 use crate::escape::visible;
 use crate::output::{count, listed};
 
@@ -19,13 +19,15 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
         .collect();
     // What is refused now is said first, however long ago it began.
     let open: Vec<&Change> = all().filter(|change| change.is_open()).collect();
-    let ever_breaking = all().any(|change| change.breaking);
-    let refused: i64 = connectors
+    let unexplained: Vec<&Refused> = connectors
         .iter()
         .flat_map(|cloud| &cloud.refused)
         .filter(|refused| inside(refused.last_refused))
-        .map(|refused| refused.refused)
-        .sum();
+        .filter(|refused| !all().any(|change| explains(change, refused)))
+        .collect();
+    let (over, still): (Vec<&Refused>, Vec<&Refused>) = unexplained
+        .into_iter()
+        .partition(|refused| refused.is_over(extent.last_row));
     let (state, text) = if connectors.is_empty() {
         let text = "No connector toward Exchange Online in these logs: there is nothing to judge.";
         (State::NoCloudConnector, text.to_string())
@@ -37,13 +39,12 @@ pub fn verdict(connectors: &[Cloud], extent: &Extent, since: Option<Time>) -> Ve
             ""
         };
         (State::Breaking, broken(&open) + note)
+    } else if !still.is_empty() {
+        (State::Refused, without_change(&still, &changes))
     } else if !breaking.is_empty() {
         (State::Repaired, repaired(&breaking))
-    } else if refused > 0 && !ever_breaking {
-        (
-            State::Refused,
-            unexplained(connectors, &changes, refused, inside),
-        )
+    } else if !over.is_empty() {
+        (State::Repaired, passed(&over))
     } else if !changes.is_empty() {
         (State::Changed, changed(&changes, since))
     } else {
@@ -140,33 +141,65 @@ fn repaired(breaking: &[&Change]) -> String {
     )
 }
 
-fn unexplained(
-    connectors: &[Cloud],
-    changes: &[&Change],
-    refused: i64,
-    inside: impl Fn(Time) -> bool,
-) -> String {
-    let places: Vec<String> = connectors
-        .iter()
-        .filter(|cloud| {
-            cloud
-                .refused
-                .iter()
-                .any(|refused| inside(refused.last_refused))
-        })
-        .map(|cloud| {
-            let servers = cloud.refused.iter().map(|refused| refused.server.as_str());
-            on(&cloud.connector.connector_id, servers)
-        })
-        .collect();
-    let began = match changes.is_empty() {
-        true => "No drift, but mail is refused",
-        false => "No breaking change, but mail is refused",
+/// Whether the refusals belong to a change that broke mail: the same server showed both.
+fn explains(change: &Change, refused: &Refused) -> bool {
+    change.breaking
+        && change.organization == refused.organization
+        && change.connector_id == refused.shown_as
+        && change.server == refused.shown_by
+        && change
+            .last_refused
+            .is_some_and(|last| last >= refused.last_refused)
+}
+
+/// Refusals that no change explains, while they last.
+fn without_change(still: &[&Refused], changes: &[&Change]) -> String {
+    let (began, end) = match changes.is_empty() {
+        true => (
+            "No drift",
+            " while certificate and address stayed as they were",
+        ),
+        false => ("No breaking change", ""),
     };
     format!(
-        "{began}: Exchange Online refused {} of {} while certificate and address stayed as they were.",
-        count(refused, "recipient"),
-        listed(&places, 3)
+        "{began}, but mail is refused: Exchange Online refused {}{end}.",
+        recipients(still)
+    )
+}
+
+/// Refusals that no change explains, after they have ended.
+fn passed(over: &[&Refused]) -> String {
+    let again = over
+        .iter()
+        .filter_map(|refused| refused.relayed_again)
+        .max();
+    let since = again.map_or(String::new(), |time| {
+        format!(" since {} UTC", time.minute())
+    });
+    format!(
+        "REPAIRED: Exchange Online refused {} without a change that explains it; mail is relayed again{since}. \
+         What was refused must be sent again.",
+        recipients(over)
+    )
+}
+
+/// `12 recipients of 'Outbound' on EX01 and EX02`
+fn recipients(refused: &[&Refused]) -> String {
+    let mut servers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in refused {
+        servers
+            .entry(&one.connector_id)
+            .or_default()
+            .push(&one.server);
+    }
+    let places = servers
+        .into_iter()
+        .map(|(connector, servers)| on(connector, servers));
+    let total = refused.iter().map(|one| one.refused).sum();
+    format!(
+        "{} of {}",
+        count(total, "recipient"),
+        listed(&places.collect::<Vec<_>>(), 3)
     )
 }
 

@@ -1,5 +1,5 @@
 -- Who wrote logs, over what time, how much. `hours`: hours with a row in them; `bytes`: as read, archives unpacked.
--- Grain: organization, server, service. Reads: observations, sources.
+-- Grain: organization, server, service. Reads: logged_hours, sources.
 with written as (
     select
         organization,
@@ -8,10 +8,8 @@ with written as (
         min(first_seen) as first_row,
         max(last_seen) as last_row,
         sum(rows) as rows,
-        count(distinct hour) as hours
-    from observations
-    -- A clock that is decades off says nothing about when the logs were written.
-    where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'
+        count(hour) as hours
+    from logged_hours
     group by organization, server, service
 ),
 

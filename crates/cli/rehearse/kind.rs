@@ -115,7 +115,8 @@ impl Kinds {
         self.all.iter().map(|one| one.sessions).sum()
     }
 
-    /// Recipients that would be refused for their sender's domain; `None` where nobody can tell.
+    /// Recipients that would be refused for their sender's domain, as far as accepted domains tell; `None` where they
+    /// tell nothing.
     pub fn sender_refused(&self) -> Option<i64> {
         let attributed = |one: &&Sessions| {
             matches!(
@@ -124,7 +125,8 @@ impl Kinds {
             )
         };
         let told = self.all.iter().filter(attributed);
-        told.map(|one| one.sender_refused).sum()
+        told.filter_map(|one| one.sender_refused)
+            .reduce(|a, b| a + b)
     }
 
     /// Servers of a connector none of whose sessions tells whether it would be attributed.

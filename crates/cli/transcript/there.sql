@@ -5,8 +5,6 @@ select
     service,
     min(first_seen) as first_row,
     max(last_seen) as last_row
-from observations
--- A clock that is decades off says nothing about when the logs were written.
-where kind = 'rows' and last_seen between timestamp '1990-01-01' and timestamp '2100-01-01'
+from logged_hours
 group by organization, server, service
 order by organization, server, service

@@ -25,7 +25,7 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 26] = [
+const KEPT: [&str; 27] = [
     "attribution",
     "attribution_hours",
     "causes",
@@ -45,6 +45,7 @@ const KEPT: [&str; 26] = [
     "incidents",
     "lapses",
     "linked",
+    "logged_hours",
     "observed",
     "present",
     "proved_relays",
@@ -76,7 +77,12 @@ impl Schema {
     /// Puts the tables and the views in front of `host`.
     pub(crate) fn new(tables: Tables, host: Arc<dyn SchemaProvider>, ctx: &SessionContext) -> Self {
         let weak = ctx.state_weak_ref();
-        let state = move || weak.upgrade().map(|state| state.read().clone());
+        let state = move || {
+            let mut state = weak.upgrade()?.read().clone();
+            // `now()` is the time at which an answer is begun.
+            state.mark_start_execution();
+            Some(state)
+        };
         Schema {
             tables,
             host,

@@ -72,6 +72,7 @@ const VIEWS: &[View] = list![
     incidents,
     lapses,
     linked,
+    logged_hours,
     observed,
     own_domains,
     peer_certificate_spans,

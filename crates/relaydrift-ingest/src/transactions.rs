@@ -76,7 +76,10 @@ impl TransactionColumns {
         self.push_answer(transaction, &source_id);
         self.duration_ms
             .append_value((transaction.end - transaction.start) / 1000);
-        self.sent_thumbprint.append_option(shown.sent_thumbprint());
+        // What a hub shows its front end decides nothing.
+        let sent = shown.sent_thumbprint();
+        let sent = sent.filter(|_| !session.marks.hub_half);
+        self.sent_thumbprint.append_option(sent);
         self.egress_ip.append_option(shown.egress.as_ref());
         self.open.append_value(open);
         self.source_id
