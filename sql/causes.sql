@@ -14,7 +14,8 @@ with weighed as (
         incidents.first_refused,
         evidence.change,
         evidence.move,
-        evidence.imported,
+        -- An export without a connector that could be used is contradicted by whoever still passes.
+        evidence.imported and (evidence.usable or evidence.passed = 0 and evidence.spared_servers is null) as imported,
         evidence.usable,
         evidence.assumed,
         evidence.matches_disabled,

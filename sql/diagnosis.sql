@@ -142,9 +142,15 @@ silenced as (
         drift.role,
         drift.server,
         drift.first_seen,
-        drift.found_at,
+        silences.lasts,
+        silences.ends,
         drift.last_good
     from drift
+    inner join silences
+        on drift.organization = silences.organization
+        and drift.connector_id = silences.connector_id
+        and drift.server = silences.server
+        and drift.first_seen = silences.first_seen
     left join certificate_changes as elsewhere
         on drift.organization = elsewhere.organization
         and drift.connector_id = elsewhere.connector_id
@@ -161,7 +167,8 @@ silenced as (
         drift.role,
         drift.server,
         drift.first_seen,
-        drift.found_at,
+        silences.lasts,
+        silences.ends,
         drift.last_good
 ),
 
@@ -291,11 +298,15 @@ united as (
         'silence' as family,
         'silence_after_traffic' as cause,
         'low' as confidence,
-        case when silenced.found_at >= present.now - interval '24 hours' then 'open' else 'historic' end as state,
+        case
+            when silenced.lasts then 'open'
+            when present.now < silenced.ends + setting('relaydrift.incident_historic_days') then 'closed'
+            else 'historic'
+        end as state,
         silenced.first_seen as first_refused,
-        silenced.found_at as last_refused,
+        silenced.ends as last_refused,
         silenced.last_good,
-        null as relayed_again,
+        case when not silenced.lasts then silenced.ends end as relayed_again,
         cast(0 as bigint) as sessions,
         cast(0 as bigint) as transactions,
         cast(0 as bigint) as refused,

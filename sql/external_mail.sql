@@ -6,6 +6,7 @@
 -- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `recipient_side`
 -- (5.4.1, recipients outside the tenant that their own one does not know; `about`: their domain), `tls` (the session
 -- that TLS ended); else null.
+-- `sender_domain` is empty for the null sender.
 -- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
 -- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
 -- Reads: transactions, sessions, front_ends, relay_domains, connectors.
@@ -22,7 +23,7 @@ with told as (
         coalesce(transactions.reply_source_id, transactions.source_id) as source_id,
         coalesce(transactions.reply_line, transactions.line) as line,
         transactions.message_id,
-        lower(transactions.sender_domain) as sender_domain,
+        coalesce(lower(transactions.sender_domain), case when transactions.sender = '' then '' end) as sender_domain,
         transactions.recipients,
         transactions.accepted,
         transactions.refused,

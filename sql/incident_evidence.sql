@@ -1,12 +1,12 @@
 -- One incident and everything that speaks for or against a cause: what changed here just before it, how its
 -- sessions were secured, what the expectation says of certificate and address, who else was hit or spared, and
 -- what the accepted mail had that the refused mail had not.
--- `change`, `move`: the last change of the certificate, or of the address, since the last proved relay (within a
+-- `change`, `move`: the last change of the certificate (that none is sent any longer is one), or of the address, since the last proved relay (within a
 -- day where none is known). `certificate_matches`, `address_matches`: what the inbound connectors say of them at the
 -- first refusal, false without an import (`imported`). `own_senders`, `foreign_senders`: domains of senders that are the tenant's (an accepted domain
 -- covers them; without an import, a name on a certificate that the connector sent) or not.
 -- Grain: incident.
--- Reads: incidents, certificate_changes, verdicts, observed, certificate_facts, cloud_hours, external_mail, spans,
+-- Reads: incidents, certificate_changes, lapses, verdicts, observed, certificate_facts, cloud_hours, external_mail, spans,
 -- expected_connectors, expected_matches, own_domains, certificates.
 with keys as (
     select
@@ -39,7 +39,14 @@ changed as (
         ) as change,
         last_value(changes.before order by changes.first_seen) as before
     from keys
-    inner join certificate_changes as changes
+    inner join (
+        select organization, connector_id, server, class, before, after, first_seen
+        from certificate_changes
+        union all
+        select organization, connector_id, server, class, before, after, first_seen
+        from lapses
+        where class = 'missing'
+    ) as changes
         on keys.organization = changes.organization
         and keys.connector_id = changes.connector_id
         and keys.server = changes.server

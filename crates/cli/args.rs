@@ -192,14 +192,13 @@ impl Global {
             .output
             .clone()
             .or(config.get("output").map(PathBuf::from));
-        let named = output.as_deref().and_then(Format::of);
-        let configured = || Format::from_str(config.get("format")?, true).ok();
-        let format = typed.format.or(named).or_else(configured);
+        let configured = |name| Format::from_str(config.get(name)?, true).ok();
+        let usual = configured("format").unwrap_or(Format::Table);
         settings::check(&typed.set)?;
         Ok(Global {
             threads,
             quiet: typed.quiet.unwrap_or(config.get("quiet") == Some("true")),
-            output: Output::new(format.unwrap_or(Format::Table), output)?,
+            output: Output::new(typed.format, usual, output)?,
             settings: [config.choices(), typed.set.clone()].concat(),
             typed,
         })

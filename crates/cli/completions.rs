@@ -12,7 +12,7 @@ use crate::args::{Cli, CompletionsArgs, Global};
 pub fn run(args: CompletionsArgs, global: &Global) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "relaydrift", &mut script);
-    let mut out = global.output.open()?;
+    let mut out = global.output.open_text()?;
     out.write_all(&script)?;
     out.finish()?;
     Ok(Exit::Clean)

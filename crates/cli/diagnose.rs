@@ -45,7 +45,8 @@ pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
                         global.output.width().unwrap_or(110),
                         global.output.colour(),
                     );
-                    text::write(&mut page, &incidents, whole);
+                    let hidden = hidden(&opened.ctx, &incidents).await?;
+                    text::write(&mut page, &incidents, hidden, whole);
                     page.finish()
                 }
             };
@@ -69,6 +70,16 @@ pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
         (false, true) => Exit::Breaking,
         (false, false) => Exit::Clean,
     })
+}
+
+/// How many incidents there are beside these.
+async fn hidden(ctx: &SessionContext, shown: &[Incident]) -> Result<usize> {
+    let all = ctx
+        .table("diagnosis")
+        .await?
+        .select_columns(&["incident_uid"])?;
+    let all = all.distinct()?.count().await?;
+    Ok(all.saturating_sub(shown.len()))
 }
 
 /// Opens what a diagnosis reads: raw logs keep what is opened before they are read.

@@ -13,11 +13,18 @@ use relaydrift_datafusion::Need;
 use relaydrift_export::report::{Style, Text, chart};
 
 use crate::args::{DriftArgs, Global};
+use crate::output::{self, Format};
 use crate::source::Opened;
 use crate::{Exit, report, source, when};
 
 /// Writes the findings, oldest first; 1 where one of them broke mail.
 pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
+    if args.chart && !global.output.format.is_page() {
+        bail!(
+            "--chart draws for eyes: leave it out for --format {}",
+            global.output.format.name()
+        );
+    }
     let naming = source::naming(&args.naming, None)?;
     let opened =
         source::open_expecting(&args.place, naming, &args.expected, Need::Drift, global).await?;
@@ -78,7 +85,12 @@ async fn draw(opened: &Opened, args: &DriftArgs, global: &Global) -> Result<()> 
         colour: global.output.colour(),
     };
     let mut out = global.output.open()?;
-    out.write_all(chart(&told, style).as_bytes())?;
+    let chart = chart(&told, style);
+    let chart = match global.output.format {
+        Format::Markdown => output::fenced(&chart),
+        _ => chart,
+    };
+    out.write_all(chart.as_bytes())?;
     out.finish()
 }
 

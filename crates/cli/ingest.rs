@@ -55,6 +55,7 @@ struct Failed {
 /// asked for.
 pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
+    source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
     let plan = source::find(&args.paths, &naming)?;
     let lake = Lake::open_or_create(&args.lake)

@@ -12,7 +12,7 @@ const FORMAT: &str = include_str!("lnav/exchange_smtp_send.json");
 
 /// Writes the log format.
 pub fn run(global: &Global) -> Result<Exit> {
-    let mut out = global.output.open()?;
+    let mut out = global.output.open_text()?;
     out.write_all(FORMAT.as_bytes())?;
     out.finish()?;
     Ok(Exit::Clean)

@@ -21,7 +21,7 @@ pub fn run(args: ManArgs, global: &Global) -> Result<Exit> {
         None => {
             let mut page = Vec::new();
             Man::new(Cli::command()).render(&mut page)?;
-            let mut out = global.output.open()?;
+            let mut out = global.output.open_text()?;
             out.write_all(&page)?;
             out.finish()?;
         }

@@ -88,19 +88,30 @@ pub struct Output {
     /// How the data is written.
     pub format: Format,
     file: Option<PathBuf>,
+    /// Nobody said the format, and the name of the file does not tell it.
+    unknown: bool,
     opened: AtomicBool,
 }
 
 impl Output {
-    /// A file, else stdout (`-` too).
+    /// A file, else stdout (`-` too), in the format that was asked for, else that of the file's name, else `usual`.
     ///
     /// # Errors
     /// Parquet would go to a terminal.
-    pub fn new(format: Format, file: Option<PathBuf>) -> Result<Self> {
+    pub fn new(asked: Option<Format>, usual: Format, file: Option<PathBuf>) -> Result<Self> {
         let file = file.filter(|file| file.as_os_str() != "-");
+        let named = file.as_deref().and_then(Format::of);
+        let format = asked.or(named).unwrap_or(usual);
+        // A device or a pipe has no name that tells.
+        let device = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|found| !found.is_file());
+        let unknown = asked.or(named).is_none()
+            && file
+                .as_ref()
+                .is_some_and(|file| file.extension().is_some() && !device(file));
         let output = Output {
             format,
             file,
+            unknown,
             opened: AtomicBool::new(false),
         };
         if format == Format::Parquet && output.terminal() {
@@ -112,8 +123,23 @@ impl Output {
         Ok(output)
     }
 
-    /// Opens the place; what is written counts once [`Out::finish`] was called.
+    /// Opens the place for data; what is written counts once [`Out::finish`] was called.
+    ///
+    /// # Errors
+    /// The name of the file asks for a format that there is none of, and no other one was asked for.
     pub fn open(&self) -> Result<Out> {
+        if let (true, Some(file)) = (self.unknown, &self.file) {
+            bail!(
+                "{} is named like no format that can be written here: --format says which it is to be\n  \
+                 a spreadsheet opens .csv, relaydrift report writes .html",
+                file.display()
+            );
+        }
+        self.open_text()
+    }
+
+    /// Opens the place for a text of its own kind, whatever the name of the file.
+    pub fn open_text(&self) -> Result<Out> {
         self.opened.store(true, Ordering::Relaxed);
         match &self.file {
             Some(file) => Out::file(file),

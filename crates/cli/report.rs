@@ -26,6 +26,9 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     if page && global.output.terminal() {
         bail!("a page is not for reading on a terminal\n  into a file: --output report.html");
     }
+    for file in [&args.png, &args.email] {
+        source::keep_out(file.as_deref(), &args.place.logs)?;
+    }
     let started = Instant::now();
     let naming = source::naming(&args.naming, None)?;
     let opened =
@@ -50,7 +53,7 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
         let drawn = draw("page", global, || {
             report::html(&report).map(String::into_bytes)
         })?;
-        write(global.output.open()?, &drawn)?;
+        write(global.output.open_text()?, &drawn)?;
     }
     if let Some(file) = &args.png {
         let drawn = draw("picture", global, || report::png(&report))?;

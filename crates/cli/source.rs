@@ -1,6 +1,6 @@
 //! Where a question is answered from: a lake, or raw logs read once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -108,6 +108,31 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
     })
 }
 
+/// Refuses to write a file or folder among the logs, where it would be read as one of them next time.
+pub fn keep_out(written: Option<&Path>, logs: &[PathBuf]) -> Result<()> {
+    let Some(written) = written else {
+        return Ok(());
+    };
+    let absolute = std::path::absolute(written)?;
+    // What is not there yet lies where its nearest folder does.
+    let there = absolute
+        .ancestors()
+        .find_map(|path| path.canonicalize().ok());
+    for log in logs {
+        let Ok(log) = log.canonicalize() else {
+            continue;
+        };
+        if there.as_ref().is_some_and(|there| there.starts_with(&log)) {
+            bail!(
+                "{} lies among the logs of {}: name a place outside of it",
+                written.display(),
+                log.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Finds the send logs, or says where Exchange keeps them.
 pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
     let plan = relaydrift_ingest::find(paths, naming)?;
@@ -163,6 +188,7 @@ pub async fn open_logs(
     need: Need,
     global: &Global,
 ) -> Result<Opened> {
+    keep_out(global.output.file(), paths)?;
     let given = Given::read(expected, &naming.organization, global.quiet)?;
     naming.log_paths = given.log_paths;
     let plan = find(paths, &naming)?;

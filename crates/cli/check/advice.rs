@@ -4,8 +4,11 @@
 //! order is that of a transport engineer: what does Exchange Online expect, what does the server
 //! send, who still gets through, what must be sent again.
 
+use std::collections::BTreeSet;
+
+use super::ask::Time;
 use super::powershell::{quoted, thumbprint};
-use super::report::{Change, Cloud, Presented, Step};
+use super::report::{Change, Cloud, Presented, Refused, Step};
 use crate::escape::visible;
 use crate::output::{count, listed};
 
@@ -33,8 +36,15 @@ pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
     if let Some(change) = egress {
         steps.extend(egress_steps(change));
     }
-    if open.is_empty() && broke.is_empty() && !cloud.refused.is_empty() {
+    let refused = |attribution: bool| {
+        let of_kind = |one: &&Refused| one.is_attribution() == attribution;
+        cloud.refused.iter().filter(of_kind).collect::<Vec<_>>()
+    };
+    if open.is_empty() && broke.is_empty() && !refused(true).is_empty() {
         steps.extend(unexplained_steps());
+    }
+    if let Some(other) = refused(false).first() {
+        steps.push(diagnose_step(other));
     }
     if let Some(risk) = cloud.changes.iter().rfind(|change| {
         let quiet = change.breaking || change.replaced || change.severity == "info";
@@ -44,13 +54,34 @@ pub fn next_steps(cloud: &Cloud) -> Vec<Step> {
     }
     steps.extend(state_steps(&cloud.changes));
     let bounced: Vec<&Change> = broke
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|change| !change.is_foretold())
         .collect();
+    let unexplained: Vec<&Refused> = match broke.is_empty() {
+        true => cloud
+            .refused
+            .iter()
+            .filter(|one| one.is_bounced())
+            .collect(),
+        false => Vec::new(),
+    };
     if !bounced.is_empty() {
-        steps.push(resend_step(&bounced));
+        steps.push(resend_step(bounced.iter().map(|change| Bounced {
+            server: &change.server,
+            recipients: change.refused_after,
+            first: change.first_refused,
+            last: change.last_refused,
+        })));
+    } else if !unexplained.is_empty() {
+        steps.push(resend_step(unexplained.iter().map(|one| Bounced {
+            server: &one.server,
+            recipients: one.refused,
+            first: Some(one.first_refused),
+            last: Some(one.last_refused),
+        })));
     }
-    if !open.is_empty() {
+    if !open.is_empty() || broke.is_empty() && !refused(true).is_empty() {
         steps.push(Step {
             text: "After the repair: one message to an address outside the organization per server, then run this check \
                    again on the new logs. Exchange Online can take up to an hour to apply a connector change."
@@ -184,16 +215,22 @@ fn risk_step(change: &Change) -> Step {
     }
 }
 
-/// One step for each class of findings that are no change, told from the newest.
+/// One step for each class of findings that are no change, told from the newest, with all servers of the class.
 fn state_steps(changes: &[Change]) -> Vec<Step> {
+    let counts =
+        |change: &&Change| change.severity != "info" && (!change.breaking || change.is_open());
     let mut told = Vec::new();
     let mut steps = Vec::new();
-    for change in changes.iter().rev() {
-        let again = told.contains(&change.class.as_str());
-        if again || change.severity == "info" || change.breaking && !change.is_open() {
+    for change in changes.iter().rev().filter(counts) {
+        if told.contains(&change.class.as_str()) {
             continue;
         }
-        if let Some(step) = state_step(change) {
+        let same = changes
+            .iter()
+            .filter(counts)
+            .filter(|other| other.class == change.class);
+        let servers: BTreeSet<&str> = same.map(|other| other.server.as_str()).collect();
+        if let Some(step) = state_step(change, &servers.into_iter().collect::<Vec<_>>()) {
             told.push(&change.class);
             steps.push(step);
         }
@@ -201,9 +238,20 @@ fn state_steps(changes: &[Change]) -> Vec<Step> {
     steps
 }
 
-fn state_step(change: &Change) -> Option<Step> {
-    let server = visible(&change.server);
-    let quoted_server = quoted(&change.server);
+/// `Get-Queue -Server 'EX01' …`, or the same in turn for several servers.
+fn on_each(servers: &[&str], command: &str) -> Option<String> {
+    let names = servers
+        .iter()
+        .map(|server| quoted(server))
+        .collect::<Option<Vec<_>>>()?;
+    Some(match &names[..] {
+        [one] => command.replace("$_", one),
+        several => format!("{} | % {{ {command} }}", several.join(",")),
+    })
+}
+
+fn state_step(change: &Change, servers: &[&str]) -> Option<Step> {
+    let server = listed(servers, 4);
     let connector = quoted(&change.connector_id).map(|connector| {
         format!(
             "Get-SendConnector | ? Name -eq {connector} | fl Name,TlsCertificateName,RequireTLS,TlsAuthLevel,IgnoreSTARTTLS"
@@ -215,9 +263,10 @@ fn state_step(change: &Change) -> Option<Step> {
                 "{server} - is a successor there that the send connector will choose, with the same names? ({})",
                 visible(&change.detail)
             ),
-            quoted_server.map(|server| {
-                format!("Get-ExchangeCertificate -Server {server} | fl Subject,CertificateDomains,NotAfter,Services,Thumbprint")
-            }),
+            on_each(
+                servers,
+                "Get-ExchangeCertificate -Server $_ | fl Subject,CertificateDomains,NotAfter,Services,Thumbprint",
+            ),
         ),
         "missing" => (
             format!(
@@ -234,22 +283,49 @@ fn state_step(change: &Change) -> Option<Step> {
         ),
         "silence" => (
             format!("{server} - what waits in its queues, and with which last error?"),
-            quoted_server.map(|server| {
-                format!("Get-Queue -Server {server} | fl Identity,DeliveryType,Status,MessageCount,LastError")
-            }),
+            on_each(
+                servers,
+                "Get-Queue -Server $_ | fl Identity,DeliveryType,Status,MessageCount,LastError",
+            ),
         ),
         _ => return None,
     };
     Some(Step { text, command })
 }
 
-fn resend_step(broke: &[&Change]) -> Step {
-    let first = broke.iter().filter_map(|change| change.first_refused).min();
-    let last = broke.iter().filter_map(|change| change.last_refused).max();
-    let mut servers: Vec<&str> = broke.iter().map(|change| change.server.as_str()).collect();
-    servers.sort_unstable();
-    servers.dedup();
-    let refused: i64 = broke.iter().map(|change| change.refused_after).sum();
+fn diagnose_step(refused: &Refused) -> Step {
+    let title = refused
+        .title
+        .as_deref()
+        .unwrap_or("not for want of attribution");
+    Step {
+        text: format!(
+            "{}: certificate and address do not decide this. relaydrift diagnose on the same logs tells who is hit, the \
+             evidence and the commands.",
+            visible(title)
+        ),
+        command: None,
+    }
+}
+
+/// Mail of one server that bounced.
+struct Bounced<'a> {
+    server: &'a str,
+    recipients: i64,
+    first: Option<Time>,
+    last: Option<Time>,
+}
+
+fn resend_step<'a>(bounced: impl Iterator<Item = Bounced<'a>>) -> Step {
+    let (mut first, mut last, mut refused) = (None, None, 0);
+    let mut servers = BTreeSet::new();
+    for one in bounced {
+        first = first.into_iter().chain(one.first).min();
+        last = last.into_iter().chain(one.last).max();
+        refused += one.recipients;
+        servers.insert(one.server);
+    }
+    let servers: Vec<&str> = servers.into_iter().collect();
     let names: Option<Vec<String>> = servers.iter().map(|server| quoted(server)).collect();
     let command = match (first, last, names) {
         (Some(first), Some(last), Some(names)) => Some(format!(

@@ -1,8 +1,32 @@
 -- What each server of a cloud connector presents now, of each kind: the values seen there in the last 14 days,
 -- as far as they were seen after the last change (so that a pool of addresses is shown whole, and a certificate
--- that was replaced is not).
+-- that was replaced is not), and `none` where no certificate is sent any longer.
 -- `from_start`: no change was found there, and the value was seen in the first 24 hours.
-with shown as (
+with bare as (
+    select
+        lapses.organization,
+        lapses.connector_id,
+        lapses.server,
+        lapses.first_seen,
+        lapses.last_seen,
+        lapses.sessions,
+        lapses.refused,
+        lapses.last_refused,
+        lapses.source_id,
+        lapses.line
+    from lapses
+    inner join (
+        select organization, connector_id, server, max(last_seen) as last_seen
+        from certificate_spans
+        group by organization, connector_id, server
+    ) as sent
+        on lapses.organization = sent.organization
+        and lapses.connector_id = sent.connector_id
+        and lapses.server = sent.server
+    where lapses.class = 'missing' and lapses.last_seen >= sent.last_seen
+),
+
+shown as (
     select
         'certificate' as kind,
         organization,
@@ -34,6 +58,22 @@ with shown as (
         first_source_id,
         first_line
     from egress_spans
+    union all
+    select
+        'certificate' as kind,
+        organization,
+        connector_id,
+        server,
+        'none' as value,
+        first_seen,
+        last_seen,
+        sessions,
+        null as accepted,
+        refused,
+        last_refused,
+        source_id as first_source_id,
+        line as first_line
+    from bare
 ),
 
 changed as (
@@ -43,8 +83,14 @@ changed as (
         connector_id,
         server,
         max(first_seen) as changed_at
-    from drift
-    where class not in ('missing', 'diverged', 'expiring', 'expired')
+    from (
+        select kind, organization, connector_id, server, first_seen
+        from drift
+        where class not in ('missing', 'diverged', 'expiring', 'expired')
+        union all
+        select 'certificate' as kind, organization, connector_id, server, first_seen
+        from bare
+    )
     group by kind, organization, connector_id, server
 ),
 

@@ -222,6 +222,7 @@ pub struct Refused {
     pub organization: String,
     #[serde(skip_serializing)]
     pub connector_id: String,
+    /// The server that showed certificate and address: the front end, where mail went through one.
     pub server: String,
     pub code: Option<i64>,
     pub enhanced: Option<String>,
@@ -237,15 +238,25 @@ pub struct Refused {
     pub first_line: Option<i64>,
     pub last_path: Option<String>,
     pub last_line: Option<i64>,
-    /// The server that showed certificate and address: a front end, or the one that logged the answer.
-    pub shown_by: String,
-    /// The connector under which it did.
-    pub shown_as: String,
+    /// `attribution`, or another reason; see `external_mail`.
+    pub family: String,
+    /// What the other reason is.
+    pub title: Option<String>,
     /// The first proved relay there after the last refusal.
     pub relayed_again: Option<Time>,
 }
 
 impl Refused {
+    /// For want of attribution, which certificate and address decide.
+    pub fn is_attribution(&self) -> bool {
+        self.family == "attribution"
+    }
+
+    /// For good: it bounced and must be sent again. Otherwise the server tries again by itself.
+    pub fn is_bounced(&self) -> bool {
+        self.code.is_some_and(|code| code >= 500)
+    }
+
     /// Mail was relayed again, and an hour of logs has passed without another refusal.
     pub fn is_over(&self, last_row: Option<Time>) -> bool {
         const HOUR: i64 = 3_600_000_000;

@@ -109,8 +109,8 @@ fn refused(server: &str) -> Refused {
         first_line: Some(278),
         last_path: Some("/logs/EX03/SEND2026100511-1.LOG".into()),
         last_line: Some(99),
-        shown_by: server.into(),
-        shown_as: "Outbound to Office 365".into(),
+        family: "attribution".into(),
+        title: None,
         relayed_again: None,
     }
 }

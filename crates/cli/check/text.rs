@@ -26,6 +26,13 @@ pub fn write(page: &mut Page, report: &Report) {
         }
         None => page.wrapped(0, 0, &verdict),
     }
+    let unread = report.skipped.iter().filter(|file| file.error).count();
+    if unread > 0 {
+        let files = count(unread as i64, "file");
+        let text =
+            format!("{files} could not be read (see the end): this is what the others tell.");
+        page.wrapped(0, 0, &page.tone(Tone::Bad, &text));
+    }
     for cloud in &report.connectors {
         page.gap();
         connector(page, cloud);
@@ -36,7 +43,7 @@ pub fn write(page: &mut Page, report: &Report) {
     if let Some(rows) = &report.diagnosis {
         page.gap();
         page.heading(0, "Expected against observed");
-        diagnose::text::write(page, &incident::gathered(rows.clone()), false);
+        diagnose::text::write(page, &incident::gathered(rows.clone()), 0, false);
     }
 }
 
@@ -90,11 +97,10 @@ fn refused(page: &mut Page, refused: &[Refused]) {
             4,
             2,
             &format!(
-                "{} in {} on {}{}, first {}, last {}",
+                "{} in {} on {}, first {}, last {}",
                 count(answer.refused, "recipient"),
                 count(answer.transactions, "message"),
                 visible(&answer.server),
-                through(answer),
                 answer.first_refused.second(),
                 answer.last_refused.second()
             ),
@@ -120,14 +126,6 @@ fn refused(page: &mut Page, refused: &[Refused]) {
                 count(rest.len() as i64, "other answer")
             ),
         );
-    }
-}
-
-/// ` through EX02`, where a front end showed certificate and address.
-fn through(answer: &Refused) -> String {
-    match answer.shown_by == answer.server {
-        true => String::new(),
-        false => format!(" through {}", visible(&answer.shown_by)),
     }
 }
 

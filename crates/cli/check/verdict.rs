@@ -1,6 +1,6 @@
 //! The one sentence that an administrator reads first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Time;
 use super::report::{Change, Cloud, Extent, Refused, State, Verdict};
@@ -144,9 +144,10 @@ fn repaired(breaking: &[&Change]) -> String {
 /// Whether the refusals belong to a change that broke mail: the same server showed both.
 fn explains(change: &Change, refused: &Refused) -> bool {
     change.breaking
+        && refused.is_attribution()
         && change.organization == refused.organization
-        && change.connector_id == refused.shown_as
-        && change.server == refused.shown_by
+        && change.connector_id == refused.connector_id
+        && change.server == refused.server
         && change
             .last_refused
             .is_some_and(|last| last >= refused.last_refused)
@@ -154,15 +155,21 @@ fn explains(change: &Change, refused: &Refused) -> bool {
 
 /// Refusals that no change explains, while they last.
 fn without_change(still: &[&Refused], changes: &[&Change]) -> String {
-    let (began, end) = match changes.is_empty() {
-        true => (
-            "No drift",
-            " while certificate and address stayed as they were",
-        ),
-        false => ("No breaking change", ""),
+    let began = match changes.is_empty() {
+        true => "No drift",
+        false => "No breaking change",
+    };
+    let first = still.iter().map(|refused| refused.first_refused).min();
+    let since = first.map_or(String::new(), |time| {
+        format!(" since {} UTC", time.minute())
+    });
+    let why = match reasons(still) {
+        Some(reasons) => format!(". {reasons}."),
+        None if changes.is_empty() => " while certificate and address stayed as they were.".into(),
+        None => ".".into(),
     };
     format!(
-        "{began}, but mail is refused: Exchange Online refused {}{end}.",
+        "{began}, but mail is refused{since}: Exchange Online turned away {}{why}",
         recipients(still)
     )
 }
@@ -176,11 +183,23 @@ fn passed(over: &[&Refused]) -> String {
     let since = again.map_or(String::new(), |time| {
         format!(" since {} UTC", time.minute())
     });
+    let why = reasons(over).unwrap_or_else(|| "No change explains it".into());
+    let resend = match over.iter().any(|refused| refused.is_bounced()) {
+        true => " What bounced must be sent again.",
+        false => "",
+    };
     format!(
-        "REPAIRED: Exchange Online refused {} without a change that explains it; mail is relayed again{since}. \
-         What was refused must be sent again.",
+        "REPAIRED: Exchange Online turned away {}; mail is relayed again{since}. {why}.{resend}",
         recipients(over)
     )
+}
+
+/// What answers say that are not about attribution.
+fn reasons(refused: &[&Refused]) -> Option<String> {
+    let titles = refused.iter().filter_map(|one| one.title.as_deref());
+    let titles: BTreeSet<String> = titles.map(|title| visible(title).into_owned()).collect();
+    let titles: Vec<String> = titles.into_iter().collect();
+    (!titles.is_empty()).then(|| listed(&titles, 3))
 }
 
 /// `12 recipients of 'Outbound' on EX01 and EX02`

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::incident::{Incident, Row, State};
 use super::text::SERVERS;
 use crate::escape::visible;
-use crate::output::{count, inert, listed};
+use crate::output::{inert, listed};
 
 /// The newest incident, or all of them.
 pub fn write(incidents: &[Incident], whole: bool) -> String {
@@ -36,14 +36,7 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
         format!("{}, {}", row.incident_uid, state(incident.state())),
     )?;
     line("Connector", inert(&row.connector_id))?;
-    line(
-        "Impact",
-        format!(
-            "{} refused in {}; these messages bounced and must be sent again",
-            count(incident.refused(), "recipient"),
-            count(incident.messages(), "message")
-        ),
-    )?;
+    line("Impact", incident.impact())?;
     let planned = incident.planned();
     if !planned.is_empty() {
         line("Planned change", inert(&listed(&planned, SERVERS)))?;

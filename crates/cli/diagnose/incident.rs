@@ -1,5 +1,7 @@
 //! Rows of `diagnosis`, and the incidents they make: one cause on one connector, all servers it hit together.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::text::SERVERS;
@@ -55,6 +57,7 @@ pub struct Row {
     pub last_good: Option<Time>,
     pub relayed_again: Option<Time>,
     pub refused: i64,
+    pub transactions: i64,
     pub messages: i64,
     pub codes: Option<Vec<String>>,
     pub own_senders: Option<Vec<String>>,
@@ -118,9 +121,26 @@ impl Incident {
         self.rows.iter().map(|row| row.messages).sum()
     }
 
-    /// Names of the servers hit.
+    /// What became of the mail: it bounced, or it waits.
+    pub fn impact(&self) -> String {
+        let recipients = count(self.refused(), "recipient");
+        if self.messages() == 0 {
+            let transactions = self.rows.iter().map(|row| row.transactions).sum();
+            return format!(
+                "{recipients} in {} put off: the mail waits in the queue and is tried again",
+                count(transactions, "transaction")
+            );
+        }
+        format!(
+            "{recipients} in {} refused: what bounced must be sent again",
+            count(self.messages(), "message")
+        )
+    }
+
+    /// Names of the servers hit, each once.
     pub fn servers(&self) -> Vec<String> {
-        self.rows.iter().map(|row| row.server.clone()).collect()
+        let servers = self.rows.iter().map(|row| row.server.clone());
+        servers.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Servers of the connector that were not hit.
@@ -167,9 +187,7 @@ impl Incident {
             .rows
             .iter()
             .filter_map(|row| row.planned_change_id.as_deref());
-        ids.collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        ids.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The last refusal.

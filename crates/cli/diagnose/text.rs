@@ -11,27 +11,41 @@ pub const SERVERS: usize = 6;
 /// The columns that labels take.
 const LABEL: usize = 9;
 
-/// The newest incident in full, the others in a line each; all of them in full where `whole`.
-pub fn write(page: &mut Page, incidents: &[Incident], whole: bool) {
+/// The newest incident in full, the others in a line each; all of them in full where `whole`. `hidden`: how many
+/// incidents the options leave out.
+pub fn write(page: &mut Page, incidents: &[Incident], hidden: usize, whole: bool) {
     let Some((newest, others)) = incidents.split_first() else {
         let text = page.tone(Tone::Good, "GREEN");
-        page.line(
-            0,
-            &format!("{text}  No incident: no mail was refused often enough to make one."),
-        );
+        let text = match hidden {
+            0 => format!("{text}  No incident: no mail was refused often enough to make one."),
+            hidden => format!("{text}  No incident that fits; {}.", left_out(hidden)),
+        };
+        page.wrapped(0, 0, &text);
         return;
     };
     full(page, newest);
-    if others.is_empty() {
-        return;
-    }
     if whole {
         for incident in others {
             page.gap();
             full(page, incident);
         }
-        return;
+    } else if !others.is_empty() {
+        brief(page, others);
     }
+    if hidden > 0 {
+        page.gap();
+        page.line(0, &left_out(hidden));
+    }
+}
+
+/// `2 more incidents without --since, --until, --connector and --server`
+fn left_out(hidden: usize) -> String {
+    let incidents = count(hidden as i64, "more incident");
+    format!("{incidents} without --since, --until, --connector and --server")
+}
+
+/// A line for each.
+fn brief(page: &mut Page, others: &[Incident]) {
     page.gap();
     page.heading(
         0,
@@ -111,9 +125,8 @@ fn full(page: &mut Page, incident: &Incident) {
             page,
             "Detail",
             &format!(
-                "{} in {} refused ({}){detail}. What bounced must be sent again.",
-                count(incident.refused(), "recipient"),
-                count(incident.messages(), "message"),
+                "{} ({}){detail}",
+                incident.impact(),
                 visible(&row.codes.clone().unwrap_or_default().join(", ")),
             ),
         );

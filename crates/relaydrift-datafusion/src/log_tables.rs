@@ -25,7 +25,8 @@ pub enum Need {
     /// Every table whole, as far as it is asked for.
     Full,
     /// Only what the drift views and `refusals` read: `transactions` holds those with refused
-    /// recipients, `sessions` nothing. Much less memory for `check`.
+    /// recipients and those that Exchange Online turned away for another reason, `sessions` nothing. Much less memory
+    /// for `check`.
     Drift,
 }
 

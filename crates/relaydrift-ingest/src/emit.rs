@@ -147,7 +147,7 @@ impl<'s> Emit<'s> {
                 .push(session, &self.shown, at, source_id, open);
         }
         for (ordinal, transaction) in session.mail.transactions.iter().enumerate() {
-            if self.keep.all_transactions || is_refused(session, transaction) {
+            if self.keep.all_transactions || is_turned_away(session, transaction) {
                 let shown = &self.shown[transaction.segment];
                 self.transactions
                     .push(session, (ordinal, transaction), shown, at, source_id, open);
@@ -368,9 +368,12 @@ fn refuse_sender(transaction: &Transaction<'_>, answers: &mut Answers) {
     }
 }
 
-fn is_refused(session: &Session<'_>, transaction: &Transaction<'_>) -> bool {
+/// Refused for want of attribution, or turned away by Exchange Online for another reason.
+fn is_turned_away(session: &Session<'_>, transaction: &Transaction<'_>) -> bool {
     let refused = |fate: Fate| fate == Fate::Refused;
+    let failed = transaction.answer.is_some_and(|answer| answer.code >= 400);
     transaction.sender_refused > 0
+        || failed && session.is_cloud()
         || session
             .mail
             .recipients_of(transaction)

@@ -458,7 +458,16 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>
             Ok(entry) if entry.file_type().is_file() => {
                 files.insert(entry.into_path());
             }
-            Ok(_) => {}
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => skipped.push(Skipped {
+                reason: match entry.file_type().is_symlink() {
+                    true => "a symbolic link, not followed: give it as a path of its own",
+                    false => "neither a file nor a folder",
+                }
+                .to_owned(),
+                path: entry.into_path(),
+                error: false,
+            }),
             Err(error) => skipped.push(unwalkable(folder, &error)),
         }
     }
