@@ -15,7 +15,7 @@ with weighed as (
         evidence.change,
         evidence.move,
         -- An export without a connector that could be used is contradicted by whoever still passes.
-        evidence.imported and (evidence.usable or evidence.passed = 0 and evidence.spared_servers is null) as imported,
+        evidence.imported and (evidence.usable or evidence.passed_meanwhile = 0 and evidence.spared_servers is null) as imported,
         evidence.usable,
         evidence.assumed,
         evidence.matches_disabled,

@@ -118,6 +118,7 @@ passed as (
     select
         keys.incident,
         count(mail.at) as passed,
+        count(mail.at) filter (where mail.at > keys.first_refused) as passed_meanwhile,
         array_agg(distinct coalesce(nullif(mail.sender_domain, ''), '<>')) as sender_domains,
         array_distinct(flatten(array_agg(mail.accepted_domains))) as recipient_domains,
         bool_or((mail.thumbprint is not distinct from keys.thumbprint)) as same_certificate,
@@ -371,6 +372,7 @@ select
     secured.tls_failure,
     secured.intercepted_by,
     coalesce(passed.passed, 0) as passed,
+    coalesce(passed.passed_meanwhile, 0) as passed_meanwhile,
     coalesce(passed.sender_domains, []) as passed_sender_domains,
     coalesce(passed.recipient_domains, []) as passed_recipient_domains,
     coalesce(passed.same_certificate, false) as passed_same_certificate,

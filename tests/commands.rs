@@ -260,3 +260,70 @@ fn a_reader_that_leaves_is_no_error() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
+
+#[test]
+fn nothing_is_written_among_the_logs() {
+    let logs = empty("among-logs");
+    let folder = logs.join("EX1/SmtpSend");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let log = folder.join("SEND2026100510-1.LOG");
+    std::fs::write(&log, HOSTILE).expect("a log");
+    let beside = logs.join("new/r.csv");
+    let (logs, log, beside) = (path(&logs), path(&log), path(&beside));
+    for command in [
+        vec!["check", logs, "-o", log, "--format", "csv"],
+        vec![
+            "sql", "--logs", log, "-o", log, "--format", "csv", "select 1",
+        ],
+        vec!["drift", "--logs", logs, "-o", beside],
+        vec!["report", "--logs", logs, "-o", "r.html", "--png", beside],
+        vec!["ingest", logs, "--lake", beside],
+    ] {
+        let output = run_for(2, &command);
+        let message = text(&output.stderr);
+        assert!(
+            message.contains("lies among the logs"),
+            "{command:?}: {message}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(log).expect("the log"), HOSTILE);
+    assert!(!std::path::Path::new(beside).exists());
+}
+
+#[test]
+fn a_file_named_like_no_format_is_refused() {
+    let file = empty("no-format").join("r.xlsx");
+    let file = path(&file);
+    let output = run_for(2, &["check", "tests/fleet/EX03", "-o", file]);
+    assert!(
+        text(&output.stderr).contains("--format"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(!std::path::Path::new(file).exists());
+    run_for(
+        1,
+        &["check", "tests/fleet/EX03", "-o", file, "--format", "csv"],
+    );
+    assert!(std::path::Path::new(file).exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_among_the_logs_is_named() {
+    let folder = empty("linked");
+    let logs = folder.join("logs/EX1");
+    std::fs::create_dir_all(&logs).expect("a folder");
+    std::fs::write(logs.join("SEND2026100510-1.LOG"), HOSTILE).expect("a log");
+    std::os::unix::fs::symlink(&logs, folder.join("logs/EX2")).expect("a link");
+    let output = run(&["check", path(&folder.join("logs"))]);
+    let page = text(&output.stdout);
+    assert!(
+        page.contains("EX2: a symbolic link, not followed"),
+        "{page}"
+    );
+}
+
+fn path(path: &std::path::Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
