@@ -187,6 +187,16 @@ tenant as (
     group by organization
 ),
 
+-- The send connectors by the newest import.
+sending as (
+    select
+        organization,
+        name,
+        last_value(guid order by valid_from) as guid
+    from send_connectors
+    group by organization, name
+),
+
 united as (
     select
         organization,
@@ -446,7 +456,7 @@ grouped as (
 
 gaps as (
     select
-        organization,
+        grouped.organization,
         connector_id,
         role,
         server,
@@ -476,7 +486,7 @@ gaps as (
         hit_servers,
         spared_servers,
         ruled_out,
-        min(first_refused) over (partition by organization, connector_id, cause, number) as opened,
+        min(first_refused) over (partition by grouped.organization, connector_id, cause, number) as opened,
         [
             concat('server=', server),
             concat('servers=', array_to_string(coalesce(hit_servers, [server]), chr(31))),
@@ -489,6 +499,7 @@ gaps as (
             concat('move_at=', to_char(move['at'], '%Y-%m-%d %H:%M UTC')),
             concat('inbound=', inbound['name']),
             concat('inbound_guid=', inbound['guid']),
+            concat('send_guid=', sending.guid),
             concat(
                 'certificate_name=',
                 coalesce(
@@ -541,6 +552,9 @@ gaps as (
             )
         ] as facts
     from grouped
+    left join sending
+        on grouped.organization = sending.organization
+        and grouped.connector_id = sending.name
 )
 
 select

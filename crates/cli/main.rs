@@ -132,7 +132,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Completions(args) => completions::run(args, global),
             Command::Man(args) => man::run(args, global),
             Command::Lnav => lnav::run(global),
-            Command::Generate(args) => generate::run(args).map(|()| Exit::Clean),
+            Command::Generate(args) => generate::run(args, global.quiet).map(|()| Exit::Clean),
             Command::Show(args) => show::run(args, global).await,
             Command::Doctor(args) => doctor::run(args, global).await,
             Command::Review(args) => review::run(args, global).await,

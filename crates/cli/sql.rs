@@ -85,7 +85,16 @@ async fn plan(ctx: &SessionContext, query: &str) -> Result<DataFrame> {
         .with_allow_dml(false)
         .with_allow_statements(false);
     let planned = ctx.sql_with_options(query, read_only).await;
-    planned.map_err(|error| refused("the query was not run", query, error))
+    planned.map_err(|error| {
+        let text = error.to_string();
+        let writes = ["DDL not supported", "DML not supported", "Statement not supported"];
+        match writes.iter().any(|what| text.contains(what)) {
+            true => anyhow!(
+                "the query was not run: lakes and logs are only read here, nothing is created, changed or dropped"
+            ),
+            false => refused("the query was not run", query, error),
+        }
+    })
 }
 
 /// What `set relaydrift.NAME = VALUE` chooses; `None` for everything else.

@@ -93,7 +93,7 @@ pub struct GenerateArgs {
 ///
 /// # Errors
 /// The folder is not empty (without `--force`) or cannot be written.
-pub fn run(args: GenerateArgs) -> Result<()> {
+pub fn run(args: GenerateArgs, quiet: bool) -> Result<()> {
     let Some(dir) = args.dir.as_ref().filter(|_| !args.list_scenarios) else {
         return list();
     };
@@ -112,7 +112,9 @@ pub fn run(args: GenerateArgs) -> Result<()> {
     let truth = truth.with_context(|| format!("cannot write to {}", dir.display()))?;
     let path = dir.join("truth.json");
     save(&path, &truth).with_context(|| format!("cannot write {}", path.display()))?;
-    summarize(dir, &truth);
+    if !quiet {
+        summarize(dir, &truth);
+    }
     Ok(())
 }
 

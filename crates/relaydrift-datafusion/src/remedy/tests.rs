@@ -16,6 +16,7 @@ fn everything(fact: &str) -> String {
         "before_ip",
         "inbound",
         "inbound_guid",
+        "send_guid",
         "names",
         "certificate_name",
         "addresses",

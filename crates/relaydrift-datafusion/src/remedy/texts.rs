@@ -34,7 +34,7 @@ const SEND: &str = "Send one message from {server} to an address outside the org
 incident must read `recovering`, and `closed` after three relayed messages and an hour. Exchange Online can take up to an hour \
 to apply a connector change.";
 const RESTORE_INBOUND: &str = "Put the values of the saved file back: Import-Clixml inbound-connectors.xml | fl Name,TlsSenderCertificateName,SenderIPAddresses";
-const RESTORE_SEND: &str = "Set-SendConnector -Identity '<guid>' -TlsCertificateName <the value that Get-SendConnector printed before>";
+const RESTORE_SEND: &str = "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName <the value that Get-SendConnector printed before>";
 const NOTHING: &str = "Nothing was changed.";
 
 /// Reads and saves what is there, in Exchange Online PowerShell.
@@ -68,8 +68,8 @@ macro_rules! use_certificate {
             "# every source server must have this certificate: one without it falls silent (454 4.7.5)\n",
             "{servers:ps} | % { Get-ExchangeCertificate -Server $_ -Thumbprint {", $thumbprint, ":hex} | fl Thumbprint,Subject,Issuer,NotAfter,HasPrivateKey,Status }\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {", $thumbprint, ":hex}\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
         )
     };
 }
@@ -92,10 +92,12 @@ knows the tenant by a name on the certificate, and the inbound connector asks fo
             "Get-AcceptedDomain | ft DomainName,DomainType\n",
             "# or send the old certificate again while it is valid:\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {before:hex}\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf"
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
         ),
         verify: SEND,
-        rollback: "Set-InboundConnector -Identity '<new connector>' -Enabled $false",
+        rollback: "Set-InboundConnector -Identity '<new connector>' -Enabled $false\n\
+Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName <the value that Get-SendConnector printed before>",
         link: ARTICLE,
     },
     Remedy {
@@ -111,10 +113,12 @@ named. The inbound connector asks for {certificate_name}.",
             "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>'\n",
             "# or issue the certificate again with the name that is missing, and until then send the old one:\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {before:hex}\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf"
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
         ),
         verify: SEND,
-        rollback: "Set-InboundConnector -Identity '<new connector>' -Enabled $false",
+        rollback: "Set-InboundConnector -Identity '<new connector>' -Enabled $false\n\
+Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName <the value that Get-SendConnector printed before>",
         link: ARTICLE,
     },
     Remedy {
@@ -258,8 +262,8 @@ keywords (SMTP inspection). Without TLS there is no certificate.",
             "Import-ExchangeCertificate -Server {server:ps} -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString)\n",
             "# and tell the send connector, after checking that every source server has it\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint '<new thumbprint>'\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
-            "Set-SendConnector -Identity '<guid>' -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
+            "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
         ),
         verify: SEND,
         rollback: RESTORE_SEND,
@@ -367,11 +371,11 @@ no inbound connector matches.",
             ),
             "# the smart host must be the MX that the admin center shows for the tenant's domain\n",
             "Resolve-DnsName -Type MX '<tenant>.onmicrosoft.com'\n",
-            "Set-SendConnector -Identity '<guid>' -SmartHosts '<that MX>' -WhatIf\n",
-            "Set-SendConnector -Identity '<guid>' -SmartHosts '<that MX>'"
+            "Set-SendConnector -Identity {send_guid:guid} -SmartHosts '<that MX>' -WhatIf\n",
+            "Set-SendConnector -Identity {send_guid:guid} -SmartHosts '<that MX>'"
         ),
         verify: SEND,
-        rollback: "Set-SendConnector -Identity '<guid>' -SmartHosts <the value that Get-SendConnector printed before>",
+        rollback: "Set-SendConnector -Identity {send_guid:guid} -SmartHosts <the value that Get-SendConnector printed before>",
         link: "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/wrong-office-365-region-exo",
     },
     Remedy {
