@@ -473,3 +473,40 @@ fn each_planted_cause_is_the_diagnosis_and_a_look_alike_has_none() {
     let stories = [listed("causes of refusals"), listed("what looks like it")];
     assert_eq!(table("Diagnosis").0, stories.concat());
 }
+
+/// Certificate and address stay as they are in these stories, and mail is turned away all the same.
+#[test]
+fn a_check_says_what_else_mail_is_turned_away_for() {
+    for (name, told) in [
+        ("cause-connector-blocked", "5.7.711"),
+        ("cause-tenant-limit", "limit of external recipients"),
+        ("cause-version-throttled", "version is throttled"),
+        ("cause-connector-disabled", "certificate and address stayed"),
+    ] {
+        let fleet = Fleet::new(&format!("--scenario {name}"));
+        let output = run_for(1, &["check", fleet.path(), "--format", "json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let verdict = &report["verdict"];
+        assert_eq!(verdict["state"], "refused", "{name}: {verdict}");
+        let text = verdict["text"].as_str().expect("a text");
+        assert!(text.contains(told), "{name}: {text}");
+        let refused = report["connectors"][0]["refused"]
+            .as_array()
+            .expect("a list");
+        let servers: BTreeSet<&str> = refused
+            .iter()
+            .filter_map(|one| one["server"].as_str())
+            .collect();
+        let planted = fleet.truth["scenario"]["diagnosis"]["servers"]
+            .as_array()
+            .expect("a list");
+        let planted: BTreeSet<&str> = planted
+            .iter()
+            .filter_map(|one| one["server"].as_str())
+            .collect();
+        assert_eq!(servers, planted, "{name}");
+    }
+    // What recipients refuse is no affair of the connector.
+    let fleet = Fleet::new("--scenario cause-recipient-side");
+    run_for(0, &["check", fleet.path()]);
+}
