@@ -301,7 +301,7 @@ fn refusals_that_no_change_explains_are_told_as_long_as_they_last() {
             last_row: Some(last_row),
             ..Extent::default()
         };
-        let verdict = verdict(&[cloud.clone()], &extent, None);
+        let verdict = verdict(std::slice::from_ref(cloud), &extent, None);
         (verdict.state, verdict.text)
     };
     assert_eq!(state(&cloud, at(130)).0, State::Repaired);
