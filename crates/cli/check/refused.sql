@@ -1,90 +1,38 @@
 -- What Exchange Online answered to mail that it turned away: one row per connector, server and answer, with its first
--- and last reply, and the first proved relay after that. Answers that are not about attribution (see `external_mail`)
--- count from the first hour on in which they are as many as open an incident, and a fifth of all recipients; those that
--- are the recipients' own affair do not count. `title`: what such an answer means.
-with hourly as (
+-- and last reply, and the first proved relay after that. `title`: what an answer means that is not about attribution.
+with answered as (
     select
-        *,
-        date_trunc('hour', at) as hour,
-        count(at) over of_hour as failures,
-        sum(refused) over of_hour as failed
-    from external_mail
-    where family is not null and family not in ('tls', 'recipient_side')
-    window of_hour as (partition by organization, connector_id, server, family, date_trunc('hour', at))
-),
-
-relayed as (
-    select
-        organization,
-        connector_id,
-        server,
-        hour,
-        sum(accepted) as accepted
-    from observed
-    where kind = 'route'
-    group by organization, connector_id, server, hour
-),
-
-weighed as (
-    select
-        hourly.*,
-        min(
-            case
-                when
-                    hourly.family = 'attribution'
-                    or hourly.failures >= setting('relaydrift.incident_transactions')
-                    and 100 * hourly.failed
-                    >= setting('relaydrift.incident_percent') * (hourly.failed + coalesce(relayed.accepted, 0))
-                    then hourly.hour
-            end
-        ) over (partition by hourly.organization, hourly.connector_id, hourly.server, hourly.family) as since
-    from hourly
-    left join relayed
-        on hourly.organization = relayed.organization
-        and hourly.connector_id = relayed.connector_id
-        and hourly.server = relayed.server
-        and hourly.hour = relayed.hour
-),
-
-turned as (
-    select *
-    from weighed
-    where hour >= since
-),
-
-answered as (
-    select
-        turned.organization,
-        turned.connector_id,
-        turned.server,
-        turned.family,
-        turned.reply_code as code,
-        turned.enhanced_code as enhanced,
-        turned.attr_code as attr,
+        turned_away.organization,
+        turned_away.connector_id,
+        turned_away.server,
+        turned_away.family,
+        turned_away.reply_code as code,
+        turned_away.enhanced_code as enhanced,
+        turned_away.attr_code as attr,
         first_value(
-            coalesce(smtp_reply_text(turned.reply_text), turned.reply_text)
-            order by turned.at, turned.session_id, turned.line
+            coalesce(smtp_reply_text(turned_away.reply_text), turned_away.reply_text)
+            order by turned_away.at, turned_away.session_id, turned_away.line
         ) as text,
-        sum(turned.refused) as refused,
+        sum(turned_away.refused) as refused,
         count(*) as transactions,
-        count(distinct turned.session_id) as sessions,
-        min(turned.at) as first_refused,
-        max(turned.at) as last_refused,
-        first_value(files.path order by turned.at, turned.session_id, turned.line) as first_path,
-        first_value(turned.line order by turned.at, turned.session_id, turned.line) as first_line,
-        last_value(files.path order by turned.at, turned.session_id, turned.line) as last_path,
-        last_value(turned.line order by turned.at, turned.session_id, turned.line) as last_line
-    from turned
+        count(distinct turned_away.session_id) as sessions,
+        min(turned_away.at) as first_refused,
+        max(turned_away.at) as last_refused,
+        first_value(files.path order by turned_away.at, turned_away.session_id, turned_away.line) as first_path,
+        first_value(turned_away.line order by turned_away.at, turned_away.session_id, turned_away.line) as first_line,
+        last_value(files.path order by turned_away.at, turned_away.session_id, turned_away.line) as last_path,
+        last_value(turned_away.line order by turned_away.at, turned_away.session_id, turned_away.line) as last_line
+    from turned_away
     left join (select source_id, min(path) as path from sources group by source_id) as files
-        on turned.source_id = files.source_id
+        on turned_away.source_id = files.source_id
     group by
-        turned.organization,
-        turned.connector_id,
-        turned.server,
-        turned.family,
-        turned.reply_code,
-        turned.enhanced_code,
-        turned.attr_code
+        turned_away.organization,
+        turned_away.connector_id,
+        turned_away.server,
+        turned_away.family,
+        turned_away.reply_code,
+        turned_away.enhanced_code,
+        turned_away.attr_code
 ),
 
 again as (

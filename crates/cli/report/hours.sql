@@ -1,10 +1,9 @@
--- Recipients that Exchange Online refused, by connector, server and hour.
+-- Recipients that Exchange Online turned away, by connector, server and hour.
 select
     organization,
     connector_id,
     server,
-    date_trunc('hour', found_at) as hour,
+    hour,
     sum(refused) as refused
-from refusals
-where role in ('cloud_hybrid', 'cloud_relay')
-group by organization, connector_id, server, date_trunc('hour', found_at)
+from turned_away
+group by organization, connector_id, server, hour

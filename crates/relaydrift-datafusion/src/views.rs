@@ -87,6 +87,7 @@ const VIEWS: &[View] = list![
     spans,
     tls_drift,
     tls_spans,
+    turned_away,
     uses,
     verdicts,
 ];
