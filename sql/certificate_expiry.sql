@@ -4,9 +4,10 @@
 -- `band`: `first` from `expiry_first_days` before the end on, at most `expiry_first_share` of the life; `second`
 -- likewise; `last` from `expiry_last_days` on, `expiry_last_short_days` where the life is shorter than
 -- `expiry_short_life_days`; `expired` where it was sent after its end. `band_start` is when it began.
--- `refused`, `last_refused`: recipients refused in sessions that sent it after its end. `successor`: a certificate for
--- the same names and more that ends later and lies in the imported store of every server that sends this one: then
--- there is no band but `expired`.
+-- `severity`: that of the band (`severity_expiring_first` and so on, `severity_expired`). `refused`, `first_refused`,
+-- `last_refused`: recipients refused in sessions that sent it after its end. `successor`: a certificate for the same
+-- names and more that ends later and lies in the imported store of every server that sends this one: then there is no
+-- band but `expired`.
 -- Grain: organization, connector_id, server, thumbprint.
 -- Reads: spans, certificate_changes, certificate_facts, observed, present, proved_relays, certificates.
 with changed as (
@@ -188,6 +189,7 @@ banded as (
         second_start,
         last_start,
         case when passed.thumbprint is null then coalesce(ended.refused, 0) else 0 end as refused,
+        case when passed.thumbprint is null then ended.first_refused end as first_refused,
         case when passed.thumbprint is null then ended.last_refused end as last_refused,
         succeeded.successor,
         case
@@ -230,6 +232,7 @@ select
     sessions,
     session_id,
     refused,
+    first_refused,
     last_refused,
     successor,
     now,
@@ -240,5 +243,11 @@ select
         when 'last' then last_start
         when 'second' then second_start
         when 'first' then first_start
-    end as band_start
+    end as band_start,
+    case band
+        when 'expired' then setting('relaydrift.severity_expired')
+        when 'last' then setting('relaydrift.severity_expiring_last')
+        when 'second' then setting('relaydrift.severity_expiring_second')
+        when 'first' then setting('relaydrift.severity_expiring_first')
+    end as severity
 from banded

@@ -8,6 +8,9 @@
 -- reply. spared_servers: the control group. ruled_out: what was looked at and is not the reason. fix, verify,
 -- rollback: commands to copy, never run from here. stream: `security` or `operations`. planned_change_id: of the
 -- change that led to it, where it was planned (see `drift`).
+-- severity: as in `drift`: `severity_refused_everywhere` where every server that reached Exchange Online around it was
+-- refused for `critical_minutes` or longer; else `severity_refused`, of refusals on the recipients' side
+-- `severity_recipient_side`, of silence `severity_silence`.
 -- Grain: organization, connector_id, server, cause, first_refused.
 -- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, certificate_facts, send_connectors,
 -- present, expected_connectors, sources.
@@ -47,6 +50,7 @@ with told as (
         evidence.tls_failure,
         evidence.intercepted_by,
         evidence.passed,
+        evidence.refused_everywhere,
         evidence.hit_servers,
         evidence.spared_servers,
         evidence.siblings_certificate,
@@ -231,6 +235,7 @@ united as (
         move,
         tls_failure,
         intercepted_by,
+        refused_everywhere,
         hit_servers,
         spared_servers,
         siblings_certificate,
@@ -288,6 +293,7 @@ united as (
         null as move,
         null as tls_failure,
         null as intercepted_by,
+        false as refused_everywhere,
         null as hit_servers,
         null as spared_servers,
         null as siblings_certificate,
@@ -337,6 +343,7 @@ united as (
         null as move,
         null as tls_failure,
         null as intercepted_by,
+        false as refused_everywhere,
         null as hit_servers,
         null as spared_servers,
         null as siblings_certificate,
@@ -384,6 +391,7 @@ grouped as (
         move,
         tls_failure,
         intercepted_by,
+        refused_everywhere,
         hit_servers,
         spared_servers,
         siblings_certificate,
@@ -429,6 +437,7 @@ grouped as (
             move,
             tls_failure,
             intercepted_by,
+            refused_everywhere,
             hit_servers,
             spared_servers,
             siblings_certificate,
@@ -483,6 +492,7 @@ gaps as (
         egress_ip,
         change,
         move,
+        refused_everywhere,
         hit_servers,
         spared_servers,
         ruled_out,
@@ -567,14 +577,10 @@ select
     gaps.confidence,
     gaps.state,
     case
-        when gaps.cause in ('chain_probable', 'chain_possible', 'recipient_side', 'silence_after_traffic') then 'medium'
-        when
-            gaps.refused > 0
-            and gaps.hit_servers is not null
-            and gaps.spared_servers is null
-            and gaps.last_refused >= gaps.first_refused + setting('relaydrift.critical_minutes')
-            then 'critical'
-        else 'high'
+        when gaps.cause = 'silence_after_traffic' then setting('relaydrift.severity_silence')
+        when gaps.cause = 'recipient_side' then setting('relaydrift.severity_recipient_side')
+        when gaps.refused > 0 and gaps.refused_everywhere then setting('relaydrift.severity_refused_everywhere')
+        else setting('relaydrift.severity_refused')
     end as severity,
     case
         when

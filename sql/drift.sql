@@ -3,14 +3,15 @@
 -- `lapses`, `peer_changes`, `divergences`, `silences`, `certificate_expiry`); breaking: recipients were refused for it,
 -- or the inbound connectors imported before match neither certificate nor address, and no mail proved otherwise;
 -- before, after: the values; first_seen: when it began; last_good: the last proved relay before; refused_after:
--- recipients refused under the new value; session_id: the deciding session; detail: a sentence; key: hash of kind,
--- organization, connector, server, before, after, first_seen; planned_change_id: the planned change that names the
--- connector, the new value and a time in which it began, of a change of certificate or address.
+-- recipients refused under the new value; last_refused: the last time one was; relayed_again: the first proved relay
+-- after that, null while mail is still refused; session_id: the deciding session; detail: a sentence; key: hash of
+-- kind, organization, connector, server, before, after, first_seen; planned_change_id: the planned change that names
+-- the connector, the new value and a time in which it began, of a change of certificate or address.
 -- severity: `severity_refused_everywhere` where it breaks and every server of the connector that reached Exchange
 -- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
 -- where it breaks; `info` where it is planned; else the setting of its class.
 -- Grain: key. Reads: certificate_changes, egress_changes, lapses, peer_changes, divergences, silences,
--- certificate_expiry, attribution, connectors, cloud_hours, authorized_changes.
+-- certificate_expiry, attribution, connectors, cloud_hours, authorized_changes, proved_relays.
 with changed as (
     select
         'certificate' as kind,
@@ -149,12 +150,7 @@ with changed as (
         connector_id,
         server,
         case when band = 'expired' then 'expired' else 'expiring' end as class,
-        case band
-            when 'expired' then setting('relaydrift.severity_expired')
-            when 'last' then setting('relaydrift.severity_expiring_last')
-            when 'second' then setting('relaydrift.severity_expiring_second')
-            else setting('relaydrift.severity_expiring_first')
-        end as severity,
+        severity,
         greatest(band_start, first_seen) as found_at,
         null as before,
         thumbprint as after,
@@ -203,7 +199,8 @@ fleet as (
                 'severity', changed.severity, 'found_at', changed.found_at, 'role', connectors.role,
                 'before', changed.before, 'last_good', changed.last_good,
                 'breaks', changed.breaks or mismatched.organization is not null,
-                'refused', changed.refused_after, 'session_id', changed.session_id, 'detail', changed.detail
+                'refused', changed.refused_after, 'last_refused', changed.last_refused,
+                'session_id', changed.session_id, 'detail', changed.detail
             )
         ) as change,
         coalesce(
@@ -248,20 +245,35 @@ fleet as (
         cloud_hours.server
 ),
 
+-- Whose mail is relayed again has proved it after the last refusal: with its address where that is the change.
 weighed as (
     select
-        kind,
-        organization,
-        connector_id,
-        server,
-        class,
-        first_seen,
-        after,
-        first_value(change) as change,
-        bool_and(server_refused) as fleet_refused,
-        min(planned_change_id) as planned_change_id
+        fleet.kind,
+        fleet.organization,
+        fleet.connector_id,
+        fleet.server,
+        fleet.class,
+        fleet.first_seen,
+        fleet.after,
+        first_value(fleet.change) as change,
+        bool_and(fleet.server_refused) as fleet_refused,
+        min(fleet.planned_change_id) as planned_change_id,
+        min(proved_relays.at) as relayed_again
     from fleet
-    group by kind, organization, connector_id, server, class, first_seen, after
+    left join proved_relays
+        on fleet.organization = proved_relays.organization
+        and fleet.connector_id = proved_relays.connector_id
+        and fleet.server = proved_relays.server
+        and case when fleet.kind = 'egress' then 'egress' else 'certificate' end = proved_relays.kind
+        and proved_relays.at > fleet.change['last_refused']
+    group by
+        fleet.kind,
+        fleet.organization,
+        fleet.connector_id,
+        fleet.server,
+        fleet.class,
+        fleet.first_seen,
+        fleet.after
 )
 
 select
@@ -284,6 +296,8 @@ select
     first_seen,
     change['last_good'] as last_good,
     change['refused'] as refused_after,
+    change['last_refused'] as last_refused,
+    relayed_again,
     change['session_id'] as session_id,
     change['detail'] as detail,
     left(

@@ -138,7 +138,10 @@ active as (
         keys.incident,
         cloud_hours.server as other,
         bool_or(together.server is not null) as hit,
-        bool_or(abs(cast(together.first_refused as bigint) - cast(keys.first_refused as bigint)) <= 3600000000) as together
+        bool_or(abs(cast(together.first_refused as bigint) - cast(keys.first_refused as bigint)) <= 3600000000) as together,
+        coalesce(
+            max(together.last_refused) >= min(together.first_refused) + setting('relaydrift.critical_minutes'), false
+        ) as refused_long
     from keys
     inner join cloud_hours
         on keys.organization = cloud_hours.organization
@@ -159,6 +162,7 @@ fleet as (
         incident,
         count(other) as servers,
         sum(case when together then 1 else 0 end) as hit_together,
+        bool_and(refused_long) as refused_everywhere,
         array_sort(array_agg(other) filter (where hit)) as hit_servers,
         array_sort(array_agg(other) filter (where not hit)) as spared_servers
     from active
@@ -381,6 +385,7 @@ select
     rolled.certificate as siblings_certificate,
     coalesce(fleet.servers, 1) as servers,
     coalesce(fleet.hit_together, 1) as hit_together,
+    coalesce(fleet.refused_everywhere, false) as refused_everywhere,
     fleet.hit_servers,
     fleet.spared_servers,
     expected.incident is not null as imported,

@@ -16,6 +16,8 @@ select
     first_seen,
     last_good,
     refused_after,
+    last_refused,
+    relayed_again,
     session_id,
     detail,
     key,

@@ -1,5 +1,4 @@
--- Every finding of `drift`, with the facts of both certificates and, where mail was refused, the last refusal and
--- the first proved relay after it; `over`: when a silence ended. Grain: key.
+-- Every finding of `drift`, with the facts of both certificates; `over`: when a silence ended. Grain: key.
 select
     drift.key,
     drift.found_at,
@@ -16,6 +15,8 @@ select
     drift.first_seen,
     drift.last_good,
     drift.refused_after,
+    drift.last_refused,
+    drift.relayed_again,
     drift.session_id,
     drift.detail,
     drift.planned_change_id,
@@ -31,8 +32,6 @@ select
     new.not_before as after_not_before,
     new.not_after as after_not_after,
     new.names as after_names,
-    refused.last_refused,
-    refused.relayed_again,
     case when not silences.lasts then silences.ends end as over
 from drift
 left join silences
@@ -43,25 +42,3 @@ left join silences
     and drift.first_seen = silences.first_seen
 left join certificate_facts as old on drift.kind = 'certificate' and drift.before = old.thumbprint
 left join certificate_facts as new on drift.kind = 'certificate' and drift.after = new.thumbprint
-left join (
-    select
-        found.key,
-        max(verdicts.last_refused) as last_refused,
-        min(proved_relays.at) as relayed_again
-    from drift as found
-    inner join verdicts
-        on found.kind = verdicts.kind
-        and found.organization = verdicts.organization
-        and found.connector_id = verdicts.connector_id
-        and found.server = verdicts.server
-        and found.first_seen = verdicts.first_seen
-        and found.after = verdicts.after
-    left join proved_relays
-        on found.organization = proved_relays.organization
-        and found.connector_id = proved_relays.connector_id
-        and found.server = proved_relays.server
-        and found.kind = proved_relays.kind
-        and proved_relays.at > verdicts.last_refused
-    where found.refused_after > 0
-    group by found.key
-) as refused on drift.key = refused.key

@@ -30,6 +30,7 @@ pub struct InUse {
     session_id: Option<String>,
     band: Option<String>,
     band_start: Option<Time>,
+    severity: Option<String>,
 }
 
 /// The certificates in use, whose end is near or not.
@@ -91,14 +92,6 @@ pub fn events(in_use: &[InUse], clock: Clock, memory: &Memory) -> Vec<Event> {
     events
 }
 
-fn severity(band: Option<&str>) -> Severity {
-    match band.unwrap_or_default() {
-        "first" => Severity::Low,
-        "second" => Severity::Medium,
-        _ => Severity::High,
-    }
-}
-
 fn event(group: &[&InUse], clock: Clock, memory: &Memory) -> Event {
     // A group has a row.
     let first = &group[0];
@@ -108,11 +101,9 @@ fn event(group: &[&InUse], clock: Clock, memory: &Memory) -> Event {
         &first.connector_id,
         &first.thumbprint,
     ]);
-    let worst = group
-        .iter()
-        .map(|row| severity(row.band.as_deref()))
-        .max()
-        .unwrap_or(Severity::Low);
+    let severities = group.iter().filter_map(|row| row.severity.as_deref());
+    let worst = severities.filter_map(Severity::parse).max();
+    let worst = worst.unwrap_or(Severity::Info);
     let expired = group
         .iter()
         .any(|row| row.band.as_deref() == Some("expired"));
@@ -216,6 +207,7 @@ mod tests {
             session_id: None,
             band: band.map(str::to_owned),
             band_start: band.map(|_| Time(1_790_000_000_000_000)),
+            severity: band.map(|band| if band == "last" { "critical" } else { "low" }.to_owned()),
         };
         let clock = Clock {
             latest: 1_790_100_000_000_000,
@@ -242,7 +234,12 @@ mod tests {
         assert_eq!(a.uid, b.uid);
         assert_eq!(
             (a.state, a.severity, b.state, b.severity),
-            (State::New, Severity::Low, State::Updated, Severity::High)
+            (
+                State::New,
+                Severity::Low,
+                State::Updated,
+                Severity::Critical
+            )
         );
         assert!(b.revision > a.revision);
         assert_eq!(b.detail, "the certificate A expires 2026-10-01");

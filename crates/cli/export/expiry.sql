@@ -14,7 +14,8 @@ select
     expiry.names,
     expiry.session_id,
     expiry.band,
-    expiry.band_start
+    expiry.band_start,
+    expiry.severity
 from certificate_expiry as expiry
 inner join connectors
     on expiry.organization = connectors.organization and expiry.connector_id = connectors.connector_id

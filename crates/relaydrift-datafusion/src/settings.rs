@@ -156,6 +156,7 @@ const SETTINGS: &[Setting] = list![
     Minutes incident_recovering_minutes = "60": "For so long after a repair an incident is recovering: Exchange Online takes time to apply a change.",
     Severity severity_refused_everywhere = "critical": "Severity of a breaking finding where every server of the connector is refused.",
     Severity severity_refused = "high": "Severity of a breaking finding otherwise.",
+    Severity severity_recipient_side = "medium": "Severity of mail that the recipients' side refuses.",
     Severity severity_repaired = "info": "Severity of a return to an earlier value that ends refusals.",
     Severity severity_renewed = "info": "Severity of a renewed certificate.",
     Severity severity_reissued = "info": "Severity of a certificate from another issuer.",

@@ -90,7 +90,7 @@ async fn the_drift_views_share_one_contract() -> Result<()> {
     let ctx = session_context(1);
     register_all(&ctx, Source::Batches(Arc::default())).await?;
     let contract = "found_at kind class severity breaking organization connector_id role server before \
-        after first_seen last_good refused_after session_id detail key planned_change_id";
+        after first_seen last_good refused_after last_refused relayed_again session_id detail key planned_change_id";
     let drift = ctx.table("drift").await?;
     let names: Vec<_> = drift
         .schema()
