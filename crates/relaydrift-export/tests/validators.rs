@@ -139,7 +139,7 @@ fn kql_is_what_microsofts_parser_takes() {
         .arg(script("kql.mjs"))
         .arg(siem().join("node").canonicalize().unwrap())
         .arg(format!("{CRATE}/siem"));
-    assert_eq!(run(node, b"").trim(), "10");
+    assert_eq!(run(node, b"").trim(), "14");
 }
 
 #[test]
@@ -237,6 +237,7 @@ fn sigma_rules_are_checked_and_convert() {
         ("splunk", "5.7.64"),
         ("lucene", "5.7.64"),
         ("esql", "5.7.64"),
+        ("kusto", "5.7.64"),
     ] {
         let out = run(
             Command::new(&sigma).args(["convert", "--without-pipeline", "-t", target, &rules]),

@@ -52,7 +52,13 @@ resource collection 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   dependsOn: [ customTables ]
 }
 
+// Filtering parsers, and those without parameters that call them.
+var parameters = loadJsonContent('parsers/parameters.json')
 var parsers = [
+  { name: 'vimAlertEventRelaydrift', query: loadTextContent('parsers/vimAlertEventRelaydrift.kql') }
+  { name: 'vimAuditEventRelaydrift', query: loadTextContent('parsers/vimAuditEventRelaydrift.kql') }
+  { name: 'vimEmailEventRelaydrift', query: loadTextContent('parsers/vimEmailEventRelaydrift.kql') }
+  { name: 'vimNetworkSessionRelaydrift', query: loadTextContent('parsers/vimNetworkSessionRelaydrift.kql') }
   { name: 'ASimAlertEventRelaydrift', query: loadTextContent('parsers/ASimAlertEventRelaydrift.kql') }
   { name: 'ASimAuditEventRelaydrift', query: loadTextContent('parsers/ASimAuditEventRelaydrift.kql') }
   { name: 'ASimEmailEventRelaydrift', query: loadTextContent('parsers/ASimEmailEventRelaydrift.kql') }
@@ -67,6 +73,7 @@ resource functions 'Microsoft.OperationalInsights/workspaces/savedSearches@2020-
     displayName: parser.name
     functionAlias: parser.name
     query: parser.query
+    functionParameters: parameters[?parser.name] ?? ''
     version: 2
   }
   dependsOn: [ customTables ]

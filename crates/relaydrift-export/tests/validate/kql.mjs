@@ -30,11 +30,21 @@ for (const wrong of ['RelaydriftFindings_CL | where NoSuchColumn == 1', 'Relaydr
   if (!problems('', wrong).length) { console.error(`not noticed: ${wrong}`); process.exit(1); }
 }
 const queries = [];
-for (const folder of ['parsers', 'rules']) {
-  for (const file of readdirSync(`${siem}/sentinel/${folder}`)) {
-    queries.push([file, readFileSync(`${siem}/sentinel/${folder}/${file}`, 'utf8')]);
-  }
+// Parsers are functions; those without parameters call the others.
+const parameters = JSON.parse(readFileSync(`${siem}/sentinel/parsers/parameters.json`, 'utf8'));
+const text = (folder, file) => readFileSync(`${siem}/sentinel/${folder}/${file}`, 'utf8');
+const functions = Object.entries(parameters)
+  .map(([name, list]) => `let ${name} = (${list}) {\n${text('parsers', `${name}.kql`)}};\n`).join('');
+const asked = list => list.split(', ').map(one => one.split(/[:=]/)).map(([name, type]) =>
+  `${name}=${{ datetime: 'now()', dynamic: "dynamic(['a'])", int: '25', string: "'Failure'", bool: 'false' }[type]}`);
+for (const [name, list] of Object.entries(parameters)) {
+  queries.push([name, `${functions}${name}(${asked(list).join(', ')}) | project EventSchema, EventType, EventResult, Dvc`]);
 }
+if (!problems('', `${functions}vimEmailEventRelaydrift(nosuchparameter=1)`).length) { console.error('not noticed: a parameter'); process.exit(1); }
+for (const file of readdirSync(`${siem}/sentinel/parsers`).filter(file => file.startsWith('ASim'))) {
+  queries.push([file, functions + text('parsers', file)]);
+}
+for (const file of readdirSync(`${siem}/sentinel/rules`)) queries.push([file, text('rules', file)]);
 const workbook = JSON.parse(readFileSync(`${siem}/sentinel/workbook.json`, 'utf8'));
 for (const item of workbook.items.filter(item => item.type === 3)) {
   queries.push([`workbook ${item.name}`, item.content.query.replaceAll('{TimeRange:query}', '> ago(30d)')]);
