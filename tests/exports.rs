@@ -328,6 +328,80 @@ fn an_incident_names_tenant_connector_and_coverage_and_closes_with_the_renewal()
     }
 }
 
+/// Mail is refused for want of what a box in between takes away: no change of certificate or address tells it.
+#[test]
+fn an_interception_closes_once_mail_is_relayed_again() {
+    let folder = empty("export-lapse");
+    let at = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (logs, lake) = (at("logs"), at("lake"));
+    let scenario = "cause-tls-intercepted";
+    run_for(0, &["generate", &logs, "--scenario", scenario, "--quiet"]);
+    run_for(0, &["ingest", &logs, "--lake", &lake, "--quiet"]);
+    let told = |now: &str| {
+        let incidents = exported(&lake, "drift", &["--resume", "siem", "--as-of", now]);
+        let mut lapses = incidents.into_iter();
+        lapses.find(|one| one["class"] == "intercepted")
+    };
+    let first = told("2026-10-03T00:00:00Z").expect("the incident");
+    assert_eq!(
+        (&first["state"], &first["breaking"]),
+        (&"new".into(), &true.into())
+    );
+    // Nine days on, the logs are those of the day before it.
+    let later = at("later");
+    let texts = [("2026-10-01", "2026-10-11"), ("20261001", "20261011")];
+    let ex01 = std::path::Path::new(&logs).join("EX01");
+    rewritten(&ex01, &std::path::Path::new(&later).join("EX01"), &texts);
+    let good = format!("{later}/EX01/Hub/ProtocolLog/SmtpSend/SEND20261011*");
+    run_for(0, &["ingest", &good, "--lake", &lake, "--quiet"]);
+    let last = told("2026-10-12T00:00:00Z").expect("the last word");
+    assert_eq!(
+        (&last["incident_uid"], &last["state"]),
+        (&first["incident_uid"], &"closed".into())
+    );
+    let again = "select relayed_again from tls_drift where class = 'intercepted'";
+    let again = &query(&["--lake", &lake], again)[0]["relayed_again"];
+    assert!(again.as_str() > Some("2026-10-11"), "{again}");
+    assert_eq!(&last["closed"], again);
+    assert_eq!(told("2026-10-12T00:00:00Z"), None, "told once");
+}
+
+#[test]
+fn since_counts_back_from_as_of() {
+    let lake = lake("export-since");
+    let since = |more: &[&str]| keys(&exported(&lake, "refusals", more));
+    let now = ["--as-of", "2026-10-02T00:00:00Z"];
+    let back = since(&[&now[..], &["--since", "20h"]].concat());
+    let fixed = since(&[&now[..], &["--since", "2026-10-01T04:00:00Z"]].concat());
+    assert_eq!(back, fixed);
+    assert!(
+        back.len() > since(&["--since", "20h"]).len(),
+        "otherwise from the newest row"
+    );
+}
+
+#[test]
+fn a_failed_export_leaves_nothing_behind() {
+    let lake = lake("export-failed");
+    let folder = empty("export-failed-files");
+    let to = folder.to_str().expect("a path in UTF-8");
+    let times = ["--since", "2026-10-02", "--until", "2026-10-01"];
+    let args = [
+        "export",
+        "--lake",
+        &lake,
+        "--what",
+        "drift",
+        "--as",
+        "ocsf-parquet",
+        "--to",
+        to,
+    ];
+    run_for(2, &[&args[..], &times].concat());
+    let left: Vec<_> = std::fs::read_dir(&folder).expect("the folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
 #[test]
 fn a_second_run_tells_only_what_is_new() {
     let fleet = Fleet::new(FLEET);

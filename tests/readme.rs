@@ -159,6 +159,32 @@ fn tables_views_and_functions_are_all_named() {
 }
 
 /// Names of the files in a folder that end like this, without the end.
+/// Every class has a severity of its own; two of those are no class of the row.
+#[test]
+fn rows_of_drift_views_name_every_class() {
+    let readme = read("README.md");
+    for (view, file, elsewhere) in [
+        (
+            "certificate_drift",
+            "sql/certificate_changes.sql",
+            "repaired",
+        ),
+        ("egress_drift", "sql/egress_changes.sql", ""),
+        ("tls_drift", "sql/lapses.sql", "missing"),
+    ] {
+        let row = format!("| `{view}` |");
+        let row = readme.lines().find(|line| line.starts_with(&row));
+        let row = row.unwrap_or_else(|| panic!("{view} in the README"));
+        let named: Vec<&str> = row.split([' ', ',']).collect();
+        let file = read(file);
+        let classes = file.split("setting('relaydrift.severity_").skip(1);
+        let classes = classes.filter_map(|rest| rest.split('\'').next());
+        let mut classes = classes.filter(|class| *class != elsewhere).peekable();
+        assert!(classes.peek().is_some(), "{view}");
+        classes.for_each(|class| assert!(named.contains(&class), "{view}: {class}"));
+    }
+}
+
 fn stems(folder: &Path, end: &str) -> impl Iterator<Item = String> {
     let entries = std::fs::read_dir(folder).expect("the folder");
     entries.filter_map(move |entry| {

@@ -222,11 +222,11 @@ async fn tell(
 ) -> Result<()> {
     let ctx = &opened.ctx;
     let latest = drift::latest_row(ctx).await?;
-    let report = args
-        .as_of
-        .map_or_else(when::clock, |when| when.micros(latest));
-    let since = args.since.map(|when| when.micros(latest));
-    let until = args.until.map(|when| when.micros(latest));
+    let as_of = args.as_of.map(|when| when.micros(when::clock()));
+    let report = as_of.unwrap_or_else(when::clock);
+    let now = as_of.unwrap_or(latest);
+    let since = args.since.map(|when| when.micros(now));
+    let until = args.until.map(|when| when.micros(now));
     if let (Some(since), Some(until)) = (since, until) {
         ensure!(
             since < until,

@@ -15,6 +15,7 @@ use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::functions::expr_fn::{to_char, to_timestamp_millis};
 use datafusion::prelude::{JsonReadOptions, SessionContext, col, lit};
 use relaydrift_export::{Event, Format, ocsf_class};
+use tempfile::TempDir;
 
 /// The classes: name of the source, and its columns. `[]` is a list, `{}` a record; a name alone is
 /// text, `#` a 64-bit and `%` a 32-bit whole number, `?` true or false.
@@ -55,7 +56,8 @@ const CLASSES: [(&str, &str); 3] = [
 /// Events on their way into Parquet files.
 pub struct SecurityLake {
     target: PathBuf,
-    gathered: PathBuf,
+    /// Removed with whatever is in it, also after an error.
+    gathered: TempDir,
     lines: [BufWriter<File>; 3],
     counts: [u64; 3],
     account: String,
@@ -78,16 +80,19 @@ impl SecurityLake {
             "--account and --region: letters, digits, - and _"
         );
         let target = PathBuf::from(target);
-        let gathered = target.join(format!(".relaydrift-{}", std::process::id()));
         let context = || format!("cannot write below {}", target.display());
-        std::fs::create_dir_all(&gathered).with_context(context)?;
+        std::fs::create_dir_all(&target).with_context(context)?;
+        let gathered = tempfile::Builder::new()
+            .prefix(".relaydrift-")
+            .tempdir_in(&target)
+            .with_context(context)?;
         let open = |name: &str| -> Result<BufWriter<File>> {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let file = options
-                .open(gathered.join(format!("{name}.json")))
+                .open(gathered.path().join(format!("{name}.json")))
                 .with_context(context)?;
             Ok(BufWriter::new(file))
         };
@@ -98,7 +103,7 @@ impl SecurityLake {
         ];
         Ok(SecurityLake {
             target: target.clone(),
-            gathered: gathered.clone(),
+            gathered,
             lines,
             counts: [0; 3],
             account: account.to_owned(),
@@ -126,9 +131,8 @@ impl SecurityLake {
         for lines in &mut self.lines {
             lines.flush()?;
         }
-        let written = self.write().await;
-        std::fs::remove_dir_all(&self.gathered)?;
-        written?;
+        self.write().await?;
+        self.gathered.close()?;
         Ok(self.counts.iter().sum())
     }
 
@@ -140,7 +144,7 @@ impl SecurityLake {
             .zip(self.counts)
             .filter(|(_, count)| *count > 0)
         {
-            let lines = self.gathered.join(format!("{class}.json"));
+            let lines = self.gathered.path().join(format!("{class}.json"));
             let source = self
                 .target
                 .join("ext")

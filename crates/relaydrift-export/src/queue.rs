@@ -138,7 +138,7 @@ impl Delivery {
     fn deliver(&mut self, batch: &[Record]) -> Result<(), Error> {
         let started = Instant::now();
         let mut waiting: Vec<Record> = Vec::new();
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = FIRST_PAUSE;
         let mut attempts = 0;
         loop {
             let records = if attempts == 0 { batch } else { &waiting };
@@ -157,7 +157,12 @@ impl Delivery {
             };
             waiting = rest;
             let waited = started.elapsed();
-            pause = after.unwrap_or(pause);
+            // A receiver may ask to be tried at once; whoever asks for it again waits all the same.
+            let pause = match after {
+                Some(asked) if attempts == 1 => asked,
+                Some(asked) => asked.max(FIRST_PAUSE),
+                None => backoff,
+            };
             if waited + pause > self.effort.patience {
                 let target = self.transport.target().to_owned();
                 return Err(Error::GaveUp {
@@ -168,7 +173,7 @@ impl Delivery {
                 });
             }
             std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            backoff = (backoff * 2).min(LONGEST_PAUSE);
             self.sent.retried += 1;
         }
     }

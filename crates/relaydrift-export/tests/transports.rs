@@ -335,6 +335,29 @@ fn a_receiver_that_stays_away_is_given_up_and_nothing_counts_as_safe() {
     assert!(safe.is_empty());
 }
 
+#[test]
+fn a_receiver_that_asks_to_be_tried_at_once_is_not_tried_all_the_time() {
+    // Asked once, then a plain refusal; asked each time.
+    for times in [1, usize::MAX] {
+        let receiver = collector(Store::default(), false, move |n| {
+            let at_once = vec![("retry-after", "0".to_owned())];
+            let headers = if n <= times { at_once } else { Vec::new() };
+            Some(Some((
+                503,
+                headers,
+                json!({"text": "Server is busy", "code": 9}).to_string(),
+            )))
+        });
+        let (sent, _) = send(hec(&receiver, "right"), records(1), 1_500, None);
+        match sent.unwrap_err() {
+            Error::GaveUp { attempts, .. } => {
+                assert!((3..=8).contains(&attempts), "{attempts} attempts in 1.5 s")
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
 /// Elasticsearch's `_bulk`: `create` under an id, 409 where it is there, 429 for some items at first.
 fn bulk(store: Store) -> Receiver {
     let mut requests = 0;

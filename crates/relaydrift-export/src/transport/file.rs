@@ -49,14 +49,19 @@ impl Files {
         while part_path(path, part + 1).exists() {
             part += 1;
         }
-        if !append && path.exists() {
-            if !force {
-                let problem =
-                    "is there already: --force writes it anew, --resume NAME goes on with it";
-                return Err(Error::Target { target, problem });
-            }
+        if !append {
+            // Later parts count too: the first may have been moved away.
             for old in 1..=part {
-                std::fs::remove_file(part_path(path, old)).map_err(failed)?;
+                let path = part_path(path, old);
+                if path.exists() && !force {
+                    let target = path.display().to_string();
+                    let problem =
+                        "is there already: --force writes it anew, --resume NAME goes on with it";
+                    return Err(Error::Target { target, problem });
+                }
+                if path.exists() {
+                    std::fs::remove_file(path).map_err(failed)?;
+                }
             }
             part = 1;
         }
@@ -242,6 +247,25 @@ mod tests {
         Files::open(&path, Format::Ndjson, 8, false, true).unwrap();
         assert!(!folder.path().join("out-2.ndjson").exists());
         assert_eq!(std::fs::read(&path).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_later_part_is_not_gone_on_with_where_the_first_was_moved_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, later) = (
+            folder.path().join("out.ndjson"),
+            folder.path().join("out-2.ndjson"),
+        );
+        std::fs::write(&later, "old\n").unwrap();
+        let open = |append, force| Files::open(&path, Format::Ndjson, 8, append, force);
+        let error = open(false, false).unwrap_err().to_string();
+        assert!(error.contains("out-2.ndjson"), "{error}");
+        assert_eq!(std::fs::read(&later).unwrap(), b"old\n");
+        open(true, false).unwrap().send(&[record("new")]).unwrap();
+        assert_eq!(std::fs::read(&later).unwrap(), b"old\nnew\n");
+        open(false, true).unwrap().send(&[record("anew")]).unwrap();
+        assert!(!later.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"anew\n");
     }
 
     #[test]
