@@ -370,13 +370,13 @@ fn an_interception_closes_once_mail_is_relayed_again() {
 fn since_counts_back_from_as_of() {
     let lake = lake("export-since");
     let since = |more: &[&str]| keys(&exported(&lake, "refusals", more));
-    let now = ["--as-of", "2026-10-02T00:00:00Z"];
-    let back = since(&[&now[..], &["--since", "20h"]].concat());
-    let fixed = since(&[&now[..], &["--since", "2026-10-01T04:00:00Z"]].concat());
+    let back = since(&["--as-of", "2026-10-03T06:00:00Z", "--since", "20h"]);
+    let fixed = since(&["--since", "2026-10-02T10:00:00Z"]);
     assert_eq!(back, fixed);
+    let newest = since(&["--since", "20h"]);
     assert!(
-        back.len() > since(&["--since", "20h"]).len(),
-        "otherwise from the newest row"
+        back.len() < newest.len(),
+        "without it, from the newest row on"
     );
 }
 
