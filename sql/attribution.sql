@@ -26,24 +26,41 @@ with places as (
     where spans.kind in ('certificate', 'egress') and connectors.role in ('cloud_hybrid', 'cloud_relay')
 ),
 
+-- The last proof up to an hour after each span: one pass in the order of time, for there are many of both.
+passes as (
+    select
+        organization,
+        connector_id,
+        server,
+        kind,
+        value,
+        first_seen,
+        max(proof) over (
+            partition by organization, connector_id, server, kind
+            order by at
+            range between unbounded preceding and current row
+        ) as last_proved
+    from (
+        select organization, connector_id, server, kind, at, at as proof, null as value, null as first_seen
+        from proved_relays
+        union all
+        select
+            organization, connector_id, server, kind, last_seen + interval '1 hour' as at, null as proof, value, first_seen
+        from places
+    )
+),
+
 proofs as (
     select
-        places.organization,
-        places.connector_id,
-        places.server,
-        places.kind,
-        places.value,
-        places.first_seen,
-        max(proved_relays.at) as last_proved
-    from places
-    inner join proved_relays
-        on places.organization = proved_relays.organization
-        and places.connector_id = proved_relays.connector_id
-        and places.server = proved_relays.server
-        and places.kind = proved_relays.kind
-        and proved_relays.at >= places.first_seen
-        and proved_relays.at <= places.last_seen + interval '1 hour'
-    group by places.organization, places.connector_id, places.server, places.kind, places.value, places.first_seen
+        organization,
+        connector_id,
+        server,
+        kind,
+        value,
+        first_seen,
+        last_proved
+    from passes
+    where value is not null and last_proved >= first_seen
 ),
 
 -- Of several inbound connectors one match suffices; the best result counts.

@@ -20,12 +20,13 @@ with told as (
         at,
         session_id,
         ordinal,
-        named_struct(
+        -- Only failures are told of; the many others are counted, and sorted without it.
+        case when family is not null then named_struct(
             'at', at, 'service', service, 'session_id', session_id, 'ordinal', ordinal, 'source_id', source_id, 'line', line,
             'message_id', message_id, 'sender_domain', sender_domain, 'refused', refused,
             'refused_domains', refused_domains, 'code', reply_code, 'enhanced', enhanced_code, 'attr', attr_code,
             'text', reply_text, 'thumbprint', thumbprint, 'egress_ip', egress_ip
-        ) as mail,
+        ) end as mail,
         lag(at) over of_session as session_before,
         lead(at) over of_session as session_after,
         sum(case when proves then 1 else 0 end) over (

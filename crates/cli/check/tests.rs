@@ -202,7 +202,8 @@ fn a_broken_connector_is_the_first_thing_said() {
     assert_eq!(
         first,
         "BREAKING: 'Outbound to Office 365' on EX03 presents a certificate that Exchange Online refuses since \
-         2026-10-05 10:02 UTC: 412 recipients refused so far."
+         2026-10-05 10:02 UTC: 412 recipients refused so far. 1 file could not be read (see the end): this is what the \
+         others tell."
     );
     for part in [
         NEW,
