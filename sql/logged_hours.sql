@@ -17,7 +17,13 @@ with hours as (
 
 dated as (
     select
-        *,
+        organization,
+        server,
+        service,
+        hour,
+        rows,
+        first_seen,
+        last_seen,
         min(first_seen) over () as earliest
     from hours
 )

@@ -4,7 +4,27 @@
 -- Grain: organization, server, service, session_id, ordinal. Reads: external_mail, observed.
 with hourly as (
     select
-        *,
+        organization,
+        connector_id,
+        role,
+        server,
+        service,
+        session_id,
+        ordinal,
+        at,
+        source_id,
+        line,
+        message_id,
+        sender_domain,
+        refused,
+        refused_domains,
+        family,
+        reply_code,
+        enhanced_code,
+        attr_code,
+        reply_text,
+        thumbprint,
+        egress_ip,
         date_trunc('hour', at) as hour,
         count(at) over of_hour as failures,
         sum(refused) over of_hour as failed
@@ -27,7 +47,28 @@ relayed as (
 
 weighed as (
     select
-        hourly.*,
+        hourly.organization,
+        hourly.connector_id,
+        hourly.role,
+        hourly.server,
+        hourly.service,
+        hourly.session_id,
+        hourly.ordinal,
+        hourly.at,
+        hourly.source_id,
+        hourly.line,
+        hourly.message_id,
+        hourly.sender_domain,
+        hourly.refused,
+        hourly.refused_domains,
+        hourly.family,
+        hourly.reply_code,
+        hourly.enhanced_code,
+        hourly.attr_code,
+        hourly.reply_text,
+        hourly.thumbprint,
+        hourly.egress_ip,
+        hourly.hour,
         min(
             case
                 when

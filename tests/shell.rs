@@ -123,7 +123,7 @@ fn questions_commands_and_mistakes() {
     let caret = screen.lines().rev().find(|line| line.trim() == "^");
     assert_eq!(caret.map(|line| line.find('^')), Some(Some(9)), "{screen}");
     shell.line("drop table events;");
-    shell.sees("DDL not supported");
+    shell.sees("nothing is created, changed or dropped");
     shell.line("select * from certificate_span;");
     shell.sees("there is no table or view called certificate_span");
 

@@ -131,6 +131,6 @@ async fn tables_and_views_are_listed_and_described() -> Result<()> {
         .iter()
         .map(RecordBatch::num_rows)
         .sum();
-    assert_eq!(described, 18);
+    assert_eq!(described, 20);
     Ok(())
 }
