@@ -3,9 +3,29 @@
 -- `compared` is what decides whether two values are the same: the value itself; for egress addresses
 -- the address of IPv4 and the /64 network of IPv6; for certificates of peers, which take turns, the family of
 -- names as far as any log spelled it out (`certificate_family`).
--- Recipient domains (`relay`) are most of the rows: nobody asks for the row in the input that began theirs, so it is left out.
 -- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations, linked, certificate_facts.
-with told as (
+select
+    organization,
+    connector_id,
+    server,
+    kind,
+    compared,
+    hour,
+    first_value(value order by first_seen, first_session_id, value) as value,
+    min(first_seen) as first_seen,
+    max(last_seen) as last_seen,
+    sum(sessions) as sessions,
+    sum(rows) as rows,
+    sum(accepted) as accepted,
+    sum(refused) as refused,
+    min(first_accepted) as first_accepted,
+    max(last_accepted) as last_accepted,
+    min(first_refused) as first_refused,
+    max(last_refused) as last_refused,
+    first_value(first_session_id order by first_seen, first_session_id, value) as first_session_id,
+    first_value(first_source_id order by first_seen, first_session_id, value) as first_source_id,
+    first_value(first_line order by first_seen, first_session_id, value) as first_line
+from (
     select
         seen.organization,
         seen.connector_id,
@@ -78,53 +98,4 @@ with told as (
     ) as seen
     left join certificate_facts as facts on seen.kind = 'peer' and seen.value = facts.thumbprint
 )
-
-select
-    organization,
-    connector_id,
-    server,
-    kind,
-    compared,
-    hour,
-    first_value(value order by first_seen, first_session_id, value) as value,
-    min(first_seen) as first_seen,
-    max(last_seen) as last_seen,
-    sum(sessions) as sessions,
-    sum(rows) as rows,
-    sum(accepted) as accepted,
-    sum(refused) as refused,
-    min(first_accepted) as first_accepted,
-    max(last_accepted) as last_accepted,
-    min(first_refused) as first_refused,
-    max(last_refused) as last_refused,
-    first_value(first_session_id order by first_seen, first_session_id, value) as first_session_id,
-    first_value(first_source_id order by first_seen, first_session_id, value) as first_source_id,
-    first_value(first_line order by first_seen, first_session_id, value) as first_line
-from told
-where kind <> 'relay'
-group by organization, connector_id, server, kind, compared, hour
-union all
-select
-    organization,
-    connector_id,
-    server,
-    kind,
-    compared,
-    hour,
-    compared as value,
-    min(first_seen) as first_seen,
-    max(last_seen) as last_seen,
-    sum(sessions) as sessions,
-    sum(rows) as rows,
-    sum(accepted) as accepted,
-    sum(refused) as refused,
-    min(first_accepted) as first_accepted,
-    max(last_accepted) as last_accepted,
-    min(first_refused) as first_refused,
-    max(last_refused) as last_refused,
-    first_value(first_session_id order by first_seen, first_session_id) as first_session_id,
-    cast(null as varchar) as first_source_id,
-    cast(null as bigint) as first_line
-from told
-where kind = 'relay'
 group by organization, connector_id, server, kind, compared, hour

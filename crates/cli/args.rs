@@ -192,8 +192,10 @@ impl Global {
             .output
             .clone()
             .or(config.get("output").map(PathBuf::from));
-        let configured = |name| Format::from_str(config.get(name)?, true).ok();
-        let usual = configured("format").unwrap_or(Format::Table);
+        let configured = config
+            .get("format")
+            .map(|name| Format::from_str(name, true));
+        let usual = configured.and_then(Result::ok).unwrap_or(Format::Table);
         settings::check(&typed.set)?;
         Ok(Global {
             threads,

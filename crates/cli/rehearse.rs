@@ -11,7 +11,7 @@ use crate::args::{ExpectedArgs, Global, RehearseArgs};
 use crate::ask::{Time, records};
 use crate::drift::latest_row;
 use crate::page::Page;
-use crate::{Exit, escape, source, when};
+use crate::{Exit, diagnose, escape, source, when};
 use kind::{Kinds, Sessions};
 
 /// Microseconds of a day.
@@ -25,10 +25,7 @@ pub async fn run(args: RehearseArgs, global: &Global) -> Result<Exit> {
         ..ExpectedArgs::default()
     };
     let opened = source::open_expecting(&args.place, naming, &expected, Need::Full, global).await?;
-    // Raw logs keep what is opened before they are read.
-    for table in ["sessions", "transactions"] {
-        opened.ctx.table(table).await?;
-    }
+    diagnose::wanted(&opened.ctx).await?;
     opened.read(global.quiet).await?;
     let since = since(&opened.ctx, &args).await?;
     let found = ask(&opened.ctx, &args, since).await?;

@@ -15,7 +15,7 @@ use crate::ask::Time;
 use crate::output::Out;
 use crate::source::Opened;
 use crate::when::When;
-use crate::{Exit, check, output, source, when};
+use crate::{Exit, check, diagnose, output, source, when};
 use fill::Window;
 
 /// Reads, asks, draws, writes.
@@ -33,10 +33,7 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
     let opened =
         source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
-    // Raw logs keep what is opened before they are read: causes are found in whole transactions.
-    for table in ["sessions", "transactions"] {
-        opened.ctx.table(table).await?;
-    }
+    diagnose::wanted(&opened.ctx).await?;
     opened.read(global.quiet).await?;
     let asked = Asked {
         since: args.since,

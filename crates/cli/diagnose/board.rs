@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::incident::{Incident, Row, State};
+use super::incident::{Incident, Row};
 use super::text::SERVERS;
 use crate::escape::visible;
 use crate::output::{inert, listed};
@@ -33,7 +33,7 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
     let mut line = |name: &str, value: String| writeln!(text, "| {name} | {value} |");
     line(
         "Incident",
-        format!("{}, {}", row.incident_uid, state(incident.state())),
+        format!("{}, {}", row.incident_uid, incident.state().as_str()),
     )?;
     line("Connector", inert(&row.connector_id))?;
     line("Impact", incident.impact())?;
@@ -113,13 +113,4 @@ fn evidence(
         &format!("{server}: address"),
         change(&row.before_egress_ip, &row.egress_ip),
     )
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Open => "open",
-        State::Recovering => "recovering",
-        State::Closed => "closed",
-        State::Historic => "historic",
-    }
 }
