@@ -107,6 +107,186 @@ fn a_killed_ingest_is_made_good_by_the_next() {
     assert!(content(&["--lake", &lake]) == want, "after {killed} kills");
 }
 
+#[test]
+fn a_log_that_can_no_longer_be_read_is_an_error_and_a_shorter_copy_is_told() {
+    let folder = empty("damaged");
+    let row =
+        "2026-10-05T10:00:00.000Z,Out,08DF1F4EEFBDC001,0,,192.0.2.1:25,*,,attempting to connect";
+    let mut rows: Vec<String> = (0..9000).map(|at| format!("{row} {at}\r\n")).collect();
+    let plain = folder.join("EX01/SEND2026100510-1.LOG");
+    let packed = folder.join("EX02/SEND2026100510-1.LOG.gz");
+    for path in [&plain, &packed] {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    }
+    std::fs::write(&plain, rows.concat()).expect("written");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut gzip, rows.concat().as_bytes()).expect("packed");
+    let mut bytes = gzip.finish().expect("packed");
+    std::fs::write(&packed, &bytes).expect("written");
+    let (logs, lake) = (folder.to_str().expect("UTF-8"), lake_path("damaged-lake"));
+    run_for(0, &["ingest", logs, "--lake", &lake, "--quiet"]);
+
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&packed, &bytes).expect("written");
+    rows.truncate(8000);
+    std::fs::write(&plain, rows.concat()).expect("written");
+    let output = run_for(2, &["ingest", logs, "--lake", &lake]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("cannot read") && said.contains("EX02/SEND2026100510-1.LOG.gz"),
+        "{said}"
+    );
+    assert!(
+        said.contains("shorter than what was taken in of it before"),
+        "{said}"
+    );
+}
+
+#[test]
+fn verify_finds_nothing_in_a_good_lake_and_names_a_file_with_another_bit() {
+    let fleet = Fleet::new(FLEET);
+    let lake = lake_path("verified");
+    // In two batches, with lines that cannot be read and one that is not whole yet.
+    let extra = empty("verified-extra").join("EX09/SEND2026100510-1.LOG");
+    std::fs::create_dir_all(extra.parent().expect("a folder")).expect("made");
+    let row = "2026-10-05T10:00:00.000Z,Out,08DF1F4EEFBDC001,0,,192.0.2.1:25,*,,attempting to connect\r\n";
+    std::fs::write(
+        &extra,
+        ["#Software: x\r\n", row, "no row\r\n\r\n", &row[..40]].concat(),
+    )
+    .expect("written");
+    run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
+    run_for(
+        0,
+        &[
+            "ingest",
+            extra.to_str().expect("UTF-8"),
+            "--lake",
+            &lake,
+            "--quiet",
+        ],
+    );
+    let output = run_for(0, &["verify", "--lake", &lake]);
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with("WHOLE: ") && said.contains("of 2 batches"),
+        "{said}"
+    );
+    assert_eq!(
+        text(&run_for(0, &["verify", "--lake", &lake, "--format", "ndjson"]).stdout),
+        ""
+    );
+
+    let events = std::fs::read_dir(format!("{lake}/events")).expect("a folder");
+    let files = events.map(|entry| entry.expect("an entry").path());
+    let file = files
+        .filter(|path| path.extension().is_some())
+        .min()
+        .expect("a file");
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("written");
+    let output = run_for(2, &["verify", "--lake", &lake, "--format", "ndjson"]);
+    let found: serde_json::Value = serde_json::from_str(text(&output.stdout)).expect("one line");
+    assert_eq!(found["kind"], "changed");
+    let name = file
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("UTF-8");
+    assert!(
+        found["file"]
+            .as_str()
+            .is_some_and(|path| path.ends_with(name)),
+        "{found}"
+    );
+    assert!(
+        found["remedy"]
+            .as_str()
+            .is_some_and(|text| text.contains("backup")),
+        "{found}"
+    );
+}
+
+#[test]
+fn audit_finds_every_row_that_was_taken_out_of_the_logs() {
+    let fleet = Fleet::new("--servers 2 --days 1 --seed 5 --sessions-per-hour 12");
+    let logs = empty("audited");
+    let mut taken = Vec::new();
+    let mut files: Vec<_> = walk(&fleet.logs)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "LOG"))
+        .collect();
+    files.sort();
+    let gone = files.len() / 2;
+    for (at, path) in files.iter().enumerate() {
+        // A whole log is gone, and a row inside every third.
+        if at == gone {
+            continue;
+        }
+        let to = logs.join(path.strip_prefix(&fleet.logs).expect("below"));
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        let content = std::fs::read(path).expect("read");
+        let mut lines: Vec<&[u8]> = content.split_inclusive(|byte| *byte == b'\n').collect();
+        let is_ehlo = |line: &&[u8]| line.windows(8).any(|part| part == b",>,EHLO ");
+        if let (0, Some(inside)) = (at % 3, lines.iter().position(is_ehlo)) {
+            let line = text(lines.remove(inside));
+            let fields: Vec<&str> = line.split(',').collect();
+            taken.push(format!("{} {}", fields[2], fields[3]));
+        }
+        std::fs::write(to, lines.concat()).expect("written");
+    }
+    assert!(taken.len() > 5, "{} rows", taken.len());
+    taken.sort();
+    let logs = logs.to_str().expect("UTF-8");
+    let lake = lake_path("audited-lake");
+    run_for(0, &["ingest", logs, "--lake", &lake, "--quiet"]);
+    for source in [["--lake", &lake], ["--logs", logs]] {
+        let holes = query(&source, "select * from audit");
+        let mut found: Vec<String> = holes
+            .iter()
+            .filter(|hole| hole["explanation"].is_null())
+            .inspect(|hole| {
+                assert_eq!(
+                    (&hole["kind"], &hole["rows"]),
+                    (&"hole".into(), &1.into()),
+                    "{hole}"
+                )
+            })
+            .map(|hole| {
+                format!(
+                    "{} {}",
+                    hole["session_id"].as_str().unwrap_or(""),
+                    hole["first_sequence"]
+                )
+            })
+            .collect();
+        found.sort();
+        assert_eq!(found, taken);
+    }
+    let output = run_for(0, &["audit", "--lake", &lake, "--unexplained"]);
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with(&format!("UNEXPLAINED: {} of ", taken.len())),
+        "{said}"
+    );
+}
+
+/// Every file below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                walk(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
 /// A Python that has the libraries, if there is one.
 pub fn python() -> Option<String> {
     let venv = concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/python");

@@ -4,6 +4,7 @@
 //! - `readme`: the README's commands work and its tables are those of the program.
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
+//! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `front_ends`: a delivery that two servers logged is one.
 //! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
@@ -29,6 +30,7 @@ mod examples;
 mod expect;
 mod exports;
 mod fleets;
+mod follow;
 mod front_ends;
 mod lakes;
 mod lnav;

@@ -55,6 +55,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Read logs into a lake, each line exactly once
     Ingest(IngestArgs),
+    /// Keep a lake current from the folders in which servers write their logs
+    Follow(FollowArgs),
+    /// Say whether a lake still holds what was written into it
+    Verify(VerifyArgs),
+    /// List holes and repeats in the rows of sessions, and what explains them
+    Audit(AuditArgs),
     /// List the changes of certificates and addresses
     Drift(DriftArgs),
     /// Write one page with pictures: what changed, what it did to mail, what to do
@@ -320,6 +326,82 @@ pub struct IngestArgs {
         help_heading = "Whose logs they are"
     )]
     pub server: Option<String>,
+}
+
+/// `relaydrift follow`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift follow \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend --lake /lake
+  relaydrift follow /logs --lake /lake --interval 1m
+  relaydrift follow /logs --lake /lake --format ndjson | tee findings.ndjson
+
+Looks every interval, takes in what is new, and prints each change that begins to
+break mail. Only whole lines are taken; nothing is written or held open in the
+folders. A log that was deleted before it was read leaves a row in sources, flagged
+gap, with the offset from which on it is missing. A folder that is gone is waited
+for. Ctrl-C or SIGTERM ends it at any time; it goes on where it was.")]
+pub struct FollowArgs {
+    /// Folders and globs of send logs
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The lake: a folder, created where there is none
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+    /// How often to look (10s, 1m, 1h)
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    pub interval: Span,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// Server of every file given
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "server_from",
+        help_heading = "Whose logs they are"
+    )]
+    pub server: Option<String>,
+}
+
+/// `relaydrift verify`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift verify --lake /lake
+  relaydrift verify --lake /lake --format ndjson | jq .file
+
+Every data file is read and held against the size, rows and BLAKE3 that its batch
+committed; the ledger (sources) against the rows that are there. A line per
+difference, with what to do. Nothing is changed. Exit code: 0 none; 2 some.")]
+pub struct VerifyArgs {
+    /// The lake: a folder
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+}
+
+/// `relaydrift audit`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift audit --lake /lake
+  relaydrift audit --logs /logs --unexplained
+  relaydrift audit --lake /lake -o holes.csv
+  relaydrift sql --lake /lake \"select * from audit where explanation is null\"
+
+Exchange numbers the rows of a session from 0: what is missing or there twice shows.
+A log that was deleted or not brought, a line that cannot be read, a service that
+began anew and a session that goes on explain a hole. Exit code: 0; 2 an error.")]
+pub struct AuditArgs {
+    /// See [`PlaceArgs`].
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Only what nothing explains
+    #[arg(long)]
+    pub unexplained: bool,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
 }
 
 /// `relaydrift drift`

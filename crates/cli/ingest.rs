@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use relaydrift_ingest::{LogPath, Plan, Skipped, Summary, Table};
+use relaydrift_ingest::{LogPath, Skipped, Summary, Table};
 use relaydrift_lake::{Lake, Options};
 use serde::Serialize;
 
@@ -66,13 +66,9 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
         plan.sources.iter().map(|source| source.text_bytes).sum(),
         global.quiet,
     );
-    let Plan { sources, skipped } = plan;
-    let files_found = sources.len() as u64;
+    let files_found = plan.sources.len() as u64;
+    let mut skipped = plan.skipped.clone();
     let shown = bar.clone();
-    let plan = Plan {
-        sources,
-        skipped: Vec::new(),
-    };
     let outcome = relaydrift_lake::ingest(&lake, plan, Options::default(), move |bytes| {
         shown.inc(bytes)
     })
@@ -86,6 +82,7 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     let batches = outcome.batches.iter().map(|batch| batch.batch).collect();
+    skipped.extend(outcome.skipped);
     let report = report(
         args.lake,
         batches,
@@ -120,7 +117,7 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
 }
 
 /// Where the servers write their logs, as the lake knows it from `relaydrift expect`.
-async fn known_paths(location: &str, organization: &str) -> Result<Vec<LogPath>> {
+pub async fn known_paths(location: &str, organization: &str) -> Result<Vec<LogPath>> {
     match Lake::open(location).await {
         Ok(lake) => {
             let services = lake.read(Table::TransportServices).await?;

@@ -6,6 +6,7 @@
 
 mod args;
 mod ask;
+mod audit;
 mod check;
 mod collect;
 mod completions;
@@ -17,6 +18,7 @@ mod expect;
 mod export;
 mod facts;
 mod folders;
+mod follow;
 mod generate;
 mod ingest;
 mod lnav;
@@ -33,6 +35,7 @@ mod source;
 mod sql;
 mod trace;
 mod transcript;
+mod verify;
 mod when;
 
 use std::io;
@@ -122,6 +125,9 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
         match command {
             Command::Check(args) => check::run(args, global).await,
             Command::Ingest(args) => ingest::run(args, global).await,
+            Command::Follow(args) => follow::run(args, global).await,
+            Command::Verify(args) => verify::run(args, global).await,
+            Command::Audit(args) => audit::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Report(args) => report::run(args, global).await,
             Command::Diagnose(args) => diagnose::run(args, global).await,

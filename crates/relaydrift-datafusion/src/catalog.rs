@@ -50,6 +50,7 @@ const KEPT: [&str; 27] = [
     "present",
     "proved_relays",
     "relay_domains",
+    "sequence_holes",
     "spans",
     "uses",
     "verdicts",

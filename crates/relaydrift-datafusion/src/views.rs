@@ -43,6 +43,7 @@ macro_rules! list {
 const VIEWS: &[View] = list![
     attribution,
     attribution_hours,
+    audit,
     authorized_changes,
     causes,
     certificate_changes,
@@ -82,6 +83,7 @@ const VIEWS: &[View] = list![
     proved_relays,
     refusals,
     relay_domains,
+    sequence_holes,
     silence,
     silences,
     spans,

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
-use relaydrift_parse::{Columns, Record, Row, Session, arrange};
+use relaydrift_parse::{Columns, Reason, Record, Row, Session, arrange};
 
 use crate::columns::{Bool, Bytes, Int64, Time, Utf8, columns};
-use crate::{Place, Table};
+use crate::{Error, Place, Table};
 
 /// A session is given up on when its last row is older than this, by its server's own log time.
 pub(crate) const PATIENCE: i64 = 24 * crate::observe::HOUR;
@@ -53,13 +53,21 @@ impl Carried {
         }
     }
 
-    fn row(&self) -> Option<Row<'_>> {
-        let record = Record::parse(&self.line, &Columns::default()).ok()?;
-        Some(Row {
+    fn row(&self) -> Result<Row<'_>, Reason> {
+        let record = Record::parse(&self.line, &Columns::default())?;
+        Ok(Row {
             record,
             number: self.number,
             offset: self.offset,
         })
+    }
+
+    fn unreadable(&self, reason: Reason, source_id: &str) -> Error {
+        Error::Carried {
+            source_id: source_id.to_owned(),
+            line: self.number,
+            reason,
+        }
     }
 }
 
@@ -70,11 +78,23 @@ pub(crate) struct Carry {
 }
 
 impl Carry {
-    pub(crate) fn push(&mut self, place: u32, row: Carried) {
-        let id = row.row().map(|row| row.record.session_id().into());
-        if let Some(id) = id {
-            self.sessions.entry((place, id)).or_default().push(row);
-        }
+    /// Takes in a row of a source.
+    ///
+    /// # Errors
+    /// If it is no row: a lake gave something else back than it was given.
+    pub(crate) fn push(
+        &mut self,
+        place: u32,
+        carried: Carried,
+        source_id: &str,
+    ) -> Result<(), Error> {
+        let id = match carried.row() {
+            Ok(row) => row.record.session_id().into(),
+            Err(reason) => return Err(carried.unreadable(reason, source_id)),
+        };
+        let rows = self.sessions.entry((place, id)).or_default();
+        rows.push(carried);
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, other: Carry) {
@@ -83,13 +103,24 @@ impl Carry {
         }
     }
 
-    /// Folds every session and hands it over with its rows, in the order in which they were written.
-    pub(crate) fn fold(&self, mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, &Carried)])) {
+    /// Folds every session and hands it over with its rows, in the order in which they were written;
+    /// `source_ids` by the numbers that rows carry.
+    ///
+    /// # Errors
+    /// As [`Carry::push`].
+    pub(crate) fn fold(
+        &self,
+        source_ids: &[String],
+        mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, &Carried)]),
+    ) -> Result<(), Error> {
         for ((place, _), carried) in &self.sessions {
-            let rows = carried
-                .iter()
-                .filter_map(|carried| Some((carried.row()?, carried)));
-            let mut rows: Vec<(Row<'_>, &Carried)> = rows.collect();
+            let rows = carried.iter().map(|carried| match carried.row() {
+                Ok(row) => Ok((row, carried)),
+                Err(reason) => {
+                    Err(carried.unreadable(reason, &source_ids[carried.source as usize]))
+                }
+            });
+            let mut rows: Vec<(Row<'_>, &Carried)> = rows.collect::<Result<_, _>>()?;
             let starts = arrange(&mut rows);
             let ends = starts.iter().skip(1).copied().chain([rows.len()]);
             for (start, end) in starts.iter().zip(ends) {
@@ -100,6 +131,7 @@ impl Carry {
                 each(*place, &session, rows);
             }
         }
+        Ok(())
     }
 }
 

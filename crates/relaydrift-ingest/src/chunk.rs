@@ -99,7 +99,7 @@ pub(crate) fn read_all(
             &mut rejects,
             emit,
             carry,
-        );
+        )?;
     }
     let mut batches = Vec::new();
     if !events.is_empty() {
@@ -124,7 +124,7 @@ fn read_window<'a>(
     rejects: &mut RejectColumns,
     emit: &mut Emit<'_>,
     carry: &mut Carry,
-) {
+) -> Result<(), Error> {
     let piece = Piece {
         bytes: &window.bytes,
         offset: window.offset,
@@ -146,7 +146,7 @@ fn read_window<'a>(
         last: reading.range.last,
     };
     let (counts, bad) = read(piece, &mut reading.header, &mut visitor);
-    visitor.finish(carry);
+    visitor.finish(carry)?;
     (reading.range.first, reading.range.last) = (visitor.first, visitor.last);
     reading.line += counts.lines;
     reading.range.counts.add(&counts);
@@ -156,6 +156,7 @@ fn read_window<'a>(
     let read = (reading.range.to_offset - window.offset) as usize;
     reading.remember(&window.bytes[..read]);
     reading.bad_header = bad.map(|bad| bad.to_string());
+    Ok(())
 }
 
 /// A row that becomes one of `events`.
@@ -275,10 +276,11 @@ impl<'a> Visitor<'a, '_, '_> {
         }
     }
 
-    fn finish(&mut self, carry: &mut Carry) {
+    fn finish(&mut self, carry: &mut Carry) -> Result<(), Error> {
         self.flush_hours();
-        for row in self.open.leftover() {
-            carry.push(self.place, Carried::new(row, self.number));
-        }
+        self.open.leftover().try_for_each(|row| {
+            let carried = Carried::new(row, self.number);
+            carry.push(self.place, carried, &self.source.source_id)
+        })
     }
 }

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 
 use relaydrift_parse::Counts;
 
 use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{
     Place, Source, Table, file,
+    input::Form,
     source::{HEAD, unpacked_name},
 };
 
@@ -85,6 +88,54 @@ pub(crate) struct Ledger {
     heads: Vec<u64>,
     /// By place, name and `#Date`: the furthest offset read.
     named: HashMap<(Place, String, String), u64>,
+}
+
+/// The end of a log that was deleted before it was read, or may not have been.
+#[derive(Debug, Clone)]
+pub struct Gap {
+    /// The log, as it was seen last; its offset is the byte from which on it was not read.
+    pub source: Source,
+    /// Bytes that were seen of it and not read; what came after them nobody knows.
+    pub bytes: u64,
+}
+
+impl Gap {
+    /// Of a log that is gone, and what of it is in the ledger (rows of `sources`).
+    pub fn of(mut source: Source, ledger: &[RecordBatch]) -> Gap {
+        let state = Ledger::new(ledger).read_of(&source).cloned();
+        if let Some(state) = &state {
+            source.source_id.clone_from(&state.source_id);
+            source.from_offset = state.to_offset;
+            source.from_line = state.next_line;
+        }
+        // Bytes on disk are those of its text where it is plain.
+        let plain = source.form == Form::default() && !source.input.is_member();
+        let bytes = if plain {
+            source.size.saturating_sub(source.from_offset)
+        } else {
+            0
+        };
+        Gap { source, bytes }
+    }
+
+    /// The row of `sources` that tells it: a range without bytes, flagged `gap`, where the reading ended.
+    ///
+    /// # Errors
+    /// If the columns do not fit their schema: a defect of this program.
+    pub fn row(&self, ledger: &[RecordBatch], batch: i64) -> Result<RecordBatch, ArrowError> {
+        let range = Range {
+            to_offset: self.source.from_offset,
+            tail_hash: Ledger::new(ledger)
+                .read_of(&self.source)
+                .and_then(|state| state.tail_hash.clone()),
+            pending: self.bytes,
+            flags: vec!["gap"],
+            ..Range::default()
+        };
+        let mut rows = SourceColumns::new();
+        rows.push(&self.source, &range, now());
+        rows.finish(batch)
+    }
 }
 
 /// What the ledger says of a log at hand.
@@ -199,6 +250,22 @@ impl Ledger {
         }
     }
 
+    /// What was read of a log that is gone: known by its head as it was seen, or by its id.
+    fn read_of(&self, source: &Source) -> Option<&Known> {
+        let head = (source.head_bytes, source.head_hash.clone());
+        let by_head = self
+            .known
+            .get(&key(source.place.clone(), head.0, head.1, &source.path));
+        let same = |known: &&Known| known.source_id == source.source_id;
+        let by_id = || {
+            self.known
+                .values()
+                .filter(same)
+                .max_by_key(|known| known.to_offset)
+        };
+        by_head.or_else(by_id)
+    }
+
     /// What a log is whose start matches none: too short to tell, or another.
     fn by_name(&self, source: &Source, bytes: u64) -> State {
         let date = source.first_header.date.clone().unwrap_or_default();
@@ -273,6 +340,14 @@ pub(crate) fn log_times(batches: &[RecordBatch]) -> HashMap<(String, String), i6
         }
     }
     latest
+}
+
+/// Microseconds since 1970: when the ledger's rows were written.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

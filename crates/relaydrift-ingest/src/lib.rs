@@ -30,6 +30,7 @@ use arrow::array::RecordBatch;
 
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
+pub use ledger::Gap;
 pub use observe::Kind;
 pub use place::{LogPath, Naming, Place};
 pub use reader::EventReader;
@@ -130,6 +131,18 @@ pub enum Error {
         path: PathBuf,
         /// Line and reason.
         source: relaydrift_parse::BadHeader,
+    },
+    /// A row of a session still open that a lake did not give back as it was taken in.
+    #[error(
+        "line {line} of source {source_id}, kept in open_sessions, is no row of a log: {reason}; `relaydrift verify` names the damaged file"
+    )]
+    Carried {
+        /// The log it came from.
+        source_id: String,
+        /// Its line there.
+        line: u64,
+        /// What is wrong with it.
+        reason: relaydrift_parse::Reason,
     },
     /// The sink refused a batch.
     #[error("cannot store a batch")]

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
@@ -12,7 +11,7 @@ use crate::carry::{Carried, Carry, OpenColumns, PATIENCE, open_rows};
 use crate::chunk::{self, Loaded, Reading};
 use crate::emit::Emit;
 use crate::events::RejectColumns;
-use crate::ledger::{SourceColumns, log_times};
+use crate::ledger::{SourceColumns, log_times, now};
 use crate::{Error, Keep, Place, Progress, Sink, Skipped, Source, Summary, Table, TaskSink, file};
 
 /// Bytes read by one thread before it takes the next files.
@@ -173,11 +172,11 @@ impl Names {
                     continue;
                 }
                 let place = self.place(&row.place);
-                carried.source = *known.entry(row.source_id).or_insert_with_key(|id| {
+                carried.source = *known.entry(row.source_id.clone()).or_insert_with_key(|id| {
                     self.source_ids.push(id.clone());
                     self.source_ids.len() as u32 - 1
                 });
-                carry.push(place, carried);
+                carry.push(place, carried, &row.source_id)?;
             }
         }
         Ok(carry)
@@ -390,7 +389,7 @@ impl Shared<'_> {
             &self.names.source_ids,
         );
         let mut open = OpenColumns::new();
-        carry.fold(|place, session, rows| {
+        carry.fold(&self.names.source_ids, |place, session, rows| {
             if session.is_final() {
                 emit.session(session, place, false);
                 return;
@@ -413,7 +412,7 @@ impl Shared<'_> {
             } else {
                 emit.session(session, place, !parked);
             }
-        });
+        })?;
         summary.sessions += emit.count;
         for (table, batch) in emit.finish()? {
             writer.take(table, batch).map_err(Error::Sink)?;
@@ -443,11 +442,11 @@ pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, E
         open_rows: false,
     };
     let mut emit = Emit::new(keep, newest, &names.places, &names.source_ids);
-    carry.fold(|place, session, rows| {
+    carry.fold(&names.source_ids, |place, session, rows| {
         // One late row that is still waited for keeps its session open.
         let waited_for = rows.iter().any(|(_, carried)| !carried.parked);
         emit.session(session, place, !session.is_final() && waited_for);
-    });
+    })?;
     Ok(emit.finish()?)
 }
 
@@ -458,12 +457,4 @@ fn newest_batch(batch: &RecordBatch) -> i64 {
         .column_by_name("batch")
         .and_then(|column| column.as_primitive_opt::<Int64Type>());
     column.and_then(arrow::compute::max).unwrap_or(0)
-}
-
-/// Microseconds since 1970: when the ledger's rows were written.
-fn now() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

@@ -141,34 +141,51 @@ impl Plan {
 
     /// Leaves only what the ledger (rows of `sources`) does not hold yet.
     pub fn resume(mut self, ledger: &[arrow::array::RecordBatch]) -> Plan {
+        let (mut new, _) = self.next_batch(0, u64::MAX, ledger);
+        self.skipped.append(&mut new.skipped);
+        Plan {
+            sources: new.sources,
+            skipped: self.skipped,
+        }
+    }
+
+    /// From number `from` on the sources of which the ledger does not hold all: as many as have `limit` bytes
+    /// to read, at least one; what was skipped on the way; and the number of the source to go on with.
+    pub fn next_batch(
+        &self,
+        from: usize,
+        limit: u64,
+        ledger: &[arrow::array::RecordBatch],
+    ) -> (Plan, usize) {
         let ledger = Ledger::new(ledger);
-        let skipped = &mut self.skipped;
-        self.sources
-            .retain_mut(|source| match ledger.advance(source) {
-                Ok(State::New) => true,
-                Ok(State::Known) => false,
+        let mut batch = Plan::default();
+        let mut bytes = 0_u64;
+        for (at, source) in self.sources.iter().enumerate().skip(from) {
+            let mut source = source.clone();
+            let (reason, error) = match ledger.advance(&mut source) {
+                Ok(State::New) => {
+                    bytes += source.text_bytes.saturating_sub(source.from_offset);
+                    if bytes > limit && !batch.sources.is_empty() {
+                        return (batch, at);
+                    }
+                    batch.sources.push(source);
+                    continue;
+                }
+                Ok(State::Known) => continue,
                 Ok(State::Shorter) => {
-                    let reason =
-                        "shorter than what was taken in of it before: nothing new".to_owned();
-                    skipped.push(Skipped {
-                        path: source.path.clone(),
-                        reason,
-                        error: false,
-                    });
-                    false
+                    let reason = "shorter than what was taken in of it before: nothing new";
+                    (reason.to_owned(), false)
                 }
-                Err(error) => {
-                    // Read from its start it would be taken in twice.
-                    let (path, reason) = (source.path.clone(), error.to_string());
-                    skipped.push(Skipped {
-                        path,
-                        reason,
-                        error: true,
-                    });
-                    false
-                }
+                // Read from its start it would be taken in twice.
+                Err(error) => (error.to_string(), true),
+            };
+            batch.skipped.push(Skipped {
+                path: source.path,
+                reason,
+                error,
             });
-        self
+        }
+        (batch, self.sources.len())
     }
 
     /// The same log under two names is read once.
@@ -282,9 +299,17 @@ impl Source {
 }
 
 impl Source {
-    /// True if both are the same file, or the same member of an archive, whatever was read of it.
-    pub fn is_same_file(&self, other: &Source) -> bool {
-        self.path == other.path && self.input == other.input
+    /// True if this log begins with all that was seen of the beginning of the other one: it is the same under
+    /// another name, or packed.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn begins_like(&self, other: &Source) -> io::Result<bool> {
+        if self.place != other.place || self.head_bytes < other.head_bytes {
+            return Ok(false);
+        }
+        let (head, _) = file::head(&self.input, other.head_bytes as usize)?;
+        Ok(blake3::hash(&head).to_hex().as_str() == other.head_hash)
     }
 }
 

@@ -59,7 +59,8 @@ impl From<&Summary> for Counts {
 }
 
 impl Prepared {
-    fn path(lake: &Lake, batch: i64) -> Path {
+    /// Where the paper of a batch lies.
+    pub(crate) fn path(lake: &Lake, batch: i64) -> Path {
         lake.path(&["_relaydrift", "batches", &format!("{batch}.json")])
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::error::ArrowError;
-use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Source, Summary, Table};
+use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Skipped, Summary, Table};
 
 use crate::batch::is_true;
 use crate::{Committed, Error, Lake};
@@ -35,6 +35,8 @@ pub struct Outcome {
     pub batches: Vec<Committed>,
     /// What they hold.
     pub summary: Summary,
+    /// Files of the plan of which it could not be told what is new, and files that lost what they had.
+    pub skipped: Vec<Skipped>,
 }
 
 /// Brings everything of the plan that is new into the lake. Nothing new: no batch.
@@ -55,12 +57,14 @@ pub async fn ingest(
     while from < plan.sources.len() {
         let batch = lake.begin().await?;
         let ledger = lake.read(Table::Sources).await?;
-        let carried = lake.read(Table::OpenSessions).await?;
-        let (sources, to) = next(&plan.sources, from, &ledger, options.batch_bytes);
-        if sources.is_empty() {
+        let carried = lake.waiting().await?;
+        let (new, to) = plan.next_batch(from, options.batch_bytes, &ledger);
+        if new.sources.is_empty() {
+            outcome.skipped.extend(new.skipped);
             break;
         }
         let (sink, number, progress) = (batch.sink(), batch.number(), progress.clone());
+        let sources = new.sources;
         let read = tokio::task::spawn_blocking(move || {
             let before = Before {
                 carried: &carried,
@@ -93,6 +97,7 @@ pub async fn ingest(
             }
         }
         outcome.add(summary);
+        outcome.skipped.extend(new.skipped);
         from = to;
     }
     Ok(outcome)
@@ -104,40 +109,6 @@ impl Outcome {
         self.summary.open_sessions = 0;
         self.summary.add(batch);
     }
-}
-
-/// The next sources that are new, as many as fit into a batch, and where the ones after them begin.
-fn next(
-    sources: &[Source],
-    from: usize,
-    ledger: &[RecordBatch],
-    limit: u64,
-) -> (Vec<Source>, usize) {
-    let rest = Plan {
-        sources: sources[from..].to_vec(),
-        skipped: Vec::new(),
-    };
-    let mut new = rest.resume(ledger).sources;
-    let mut bytes = 0;
-    let fitting = new.iter().position(|source| {
-        bytes += input_bytes(source);
-        bytes > limit
-    });
-    let Some(fitting) = fitting else {
-        return (new, sources.len());
-    };
-    // A log that is too large alone is a batch alone.
-    new.truncate(fitting.max(1));
-    let last = new.last();
-    let at = sources
-        .iter()
-        .rposition(|source| last.is_some_and(|last| last.is_same_file(source)));
-    (new, at.map_or(sources.len(), |at| at + 1))
-}
-
-/// About how many bytes will be read.
-fn input_bytes(source: &Source) -> u64 {
-    source.text_bytes.saturating_sub(source.from_offset)
 }
 
 /// Brings rows that stand in no log into the lake, as one batch of their own.
@@ -153,7 +124,7 @@ pub async fn import(
     loop {
         let batch = lake.begin().await?;
         let mut batches = rows(batch.number()).map_err(relaydrift_ingest::Error::Arrow)?;
-        let open = lake.read(Table::OpenSessions).await?;
+        let open = lake.waiting().await?;
         let open = open.iter().map(|open| carry(open, batch.number()));
         for open in open {
             let open = open.map_err(Error::columns(Table::OpenSessions))?;

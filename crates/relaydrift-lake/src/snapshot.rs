@@ -179,7 +179,22 @@ impl Lake {
     /// # Errors
     /// If the table cannot be read.
     pub async fn read(&self, table: Table) -> Result<Vec<RecordBatch>, Error> {
-        let files = self.files(table).await?;
+        self.read_files(&self.files(table).await?).await
+    }
+
+    /// The rows of `open_sessions` that the next batch carries on, and such parked ones as stand in a file
+    /// with them: files of parked rows alone, which only ever become more, are not read.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub(crate) async fn waiting(&self) -> Result<Vec<RecordBatch>, Error> {
+        let mut files = self.files(Table::OpenSessions).await?;
+        files.files.retain(|file| file.parked() != Some(true));
+        self.read_files(&files).await
+    }
+
+    async fn read_files(&self, files: &TableFiles) -> Result<Vec<RecordBatch>, Error> {
+        let table = files.table;
         let mut batches = Vec::new();
         for file in &files.files {
             let path = files.location(file);

@@ -257,14 +257,19 @@ pub(crate) async fn read(
     }
 }
 
-/// BLAKE3 (hex) and length of one object, without holding all of it.
-pub(crate) async fn hash(store: &dyn ObjectStore, path: &Path) -> Result<(String, u64)> {
+/// BLAKE3 (hex) and length of one object, without holding all of it; `progress` is told how much was read.
+pub(crate) async fn hash(
+    store: &dyn ObjectStore,
+    path: &Path,
+    progress: impl Fn(u64),
+) -> Result<(String, u64)> {
     let mut hasher = blake3::Hasher::new();
     let mut bytes = 0;
     let mut stream = store.get(path).await?.into_stream().boxed();
     while let Some(chunk) = stream.try_next().await? {
         hasher.update(&chunk);
         bytes += chunk.len() as u64;
+        progress(bytes);
     }
     Ok((hasher.finalize().to_hex().to_string(), bytes))
 }

@@ -276,7 +276,7 @@ async fn what_is_committed_is_there_after_reopening() {
     );
 
     assert_eq!(lake.begin().await.unwrap().number(), 2);
-    let report = verify(&lake).await.unwrap();
+    let report = verify(&lake, |_, _| ()).await.unwrap();
     assert_eq!((report.batches, report.files), (1, 4));
     assert_eq!(report.damaged, []);
 }
@@ -394,7 +394,7 @@ async fn of_two_batches_of_one_number_one_is_lost() {
         ),
         (6, 1)
     );
-    assert_eq!(verify(&lake).await.unwrap().damaged, []);
+    assert_eq!(verify(&lake, |_, _| ()).await.unwrap().damaged, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -444,11 +444,56 @@ async fn a_flipped_bit_and_a_missing_file_are_found() {
     bytes[100] ^= 1;
     std::fs::write(path(0), bytes).unwrap();
     std::fs::remove_file(path(1)).unwrap();
-    let damaged = verify(&lake).await.unwrap().damaged;
+    let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
     assert!(
         matches!(
             damaged.as_slice(),
             [Damage::Changed { .. }, Damage::Unreadable { .. }]
+        ),
+        "{damaged:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_without_its_paper_and_a_table_without_its_commit_are_found() {
+    let (folder, lake) = new_lake().await;
+    for _ in 0..3 {
+        let batch = full_batch(&lake, &[false]).await;
+        batch.commit(&Summary::default()).await.unwrap();
+    }
+    let read = std::cell::Cell::new((0, 0));
+    let report = verify(&lake, |done, all| read.set((done, all)))
+        .await
+        .unwrap();
+    assert_eq!(
+        (report.files, report.rows, report.damaged.len()),
+        (9, 24, 0)
+    );
+    assert_eq!(read.get(), (report.bytes, report.bytes));
+    let paper = folder.path().join("_relaydrift/batches/2.json");
+    let kept = std::fs::read(&paper).unwrap();
+    std::fs::remove_file(&paper).unwrap();
+    let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
+    assert!(
+        matches!(damaged.as_slice(), [Damage::NoPaper { batch: 2, .. }, rest @ ..]
+            if rest.iter().all(|one| matches!(one, Damage::Foreign { .. })) && rest.len() == 3),
+        "{damaged:?}"
+    );
+    std::fs::write(&paper, kept).unwrap();
+    // The newest commit of the events is gone, as after a restore of an older copy of the folder.
+    let log = folder
+        .path()
+        .join("events/_delta_log/00000000000000000003.json");
+    std::fs::remove_file(log).unwrap();
+    let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
+    assert!(
+        matches!(
+            damaged.as_slice(),
+            [Damage::Unlisted {
+                batch: 3,
+                rows: 6,
+                ..
+            }]
         ),
         "{damaged:?}"
     );
@@ -589,5 +634,55 @@ async fn an_import_is_a_batch_and_leaves_open_sessions_as_they_are() {
     }
     let imported = lake.read(Table::InboundConnectors).await.unwrap();
     assert_eq!(imported.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
-    assert!(verify(&lake).await.unwrap().damaged.is_empty());
+    assert!(verify(&lake, |_, _| ()).await.unwrap().damaged.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_which_nobody_can_tell_what_is_new_are_named() {
+    let logs = tempfile::tempdir().unwrap();
+    let path = |n: u8| logs.path().join(format!("SEND202610051{n}-1.LOG"));
+    for n in 0..3 {
+        std::fs::write(path(n), ROW.replace('S', &n.to_string())).unwrap();
+    }
+    let plan = || find(&[logs.path().to_owned()], &Naming::default()).unwrap();
+    let (_folder, lake) = new_lake().await;
+    // Each log is a batch: those found on the way are told once.
+    let options = Options {
+        batch_bytes: 1,
+        ..Options::default()
+    };
+    let found = plan();
+    std::fs::remove_file(path(1)).unwrap();
+    let outcome = ingest(&lake, found, options, |_| ()).await.unwrap();
+    assert_eq!((outcome.batches.len(), outcome.summary.rows), (2, 4));
+    let [gone] = outcome.skipped.as_slice() else {
+        panic!("{:?}", outcome.skipped)
+    };
+    assert_eq!((&gone.path, gone.error), (&path(1), true));
+    // Cut back to a row that was taken in: nothing new in it, and it is told.
+    let row = std::fs::read(path(2)).unwrap();
+    std::fs::write(path(2), &row[..row.len() / 2]).unwrap();
+    let outcome = ingest(&lake, plan(), options, |_| ()).await.unwrap();
+    let [shorter] = outcome.skipped.as_slice() else {
+        panic!("{:?}", outcome.skipped)
+    };
+    assert_eq!((&shorter.path, shorter.error), (&path(2), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parked_rows_are_not_read_to_carry_the_others_on() {
+    let (folder, lake) = new_lake().await;
+    for parked in [&[true, true][..], &[false, true]] {
+        let batch = full_batch(&lake, parked).await;
+        batch.commit(&Summary::default()).await.unwrap();
+    }
+    let files = lake.files(Table::OpenSessions).await.unwrap().files;
+    for file in files.iter().filter(|file| file.parked() == Some(true)) {
+        std::fs::remove_file(folder.path().join("open_sessions").join(&file.path)).unwrap();
+    }
+    assert!(lake.read(Table::OpenSessions).await.is_err());
+    let waiting = lake.waiting().await.unwrap();
+    assert_eq!(waiting.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+    let imported = crate::import(&lake, |_| Ok(Vec::new())).await.unwrap();
+    assert_eq!(imported.batch, 3);
 }

@@ -1,6 +1,6 @@
 //! Are the data files still what was written?
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use relaydrift_ingest::Table;
 
@@ -16,16 +16,18 @@ pub struct Report {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Files that are not what was written.
+    /// Their rows, by what was written.
+    pub rows: u64,
+    /// What is not as it was written.
     pub damaged: Vec<Damage>,
 }
 
-/// A file that is not what was written.
+/// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {
     /// The table names it, and it is not there or cannot be read.
-    #[error("{path}: cannot be read: {reason}")]
+    #[error("cannot be read: {reason}")]
     Unreadable {
         /// Path in the store.
         path: String,
@@ -34,7 +36,7 @@ pub enum Damage {
     },
     /// Other bytes than were written.
     #[error(
-        "{path}: {found_bytes} bytes with BLAKE3 {found}, {bytes} bytes with BLAKE3 {written} were written"
+        "{found_bytes} bytes with BLAKE3 {found}, {bytes} bytes with BLAKE3 {written} were written"
     )]
     Changed {
         /// Path in the store.
@@ -48,66 +50,201 @@ pub enum Damage {
         /// As it is now.
         found_bytes: u64,
     },
+    /// The table's Delta log says something else of it than its batch.
+    #[error(
+        "{listed_rows:?} rows and {listed_bytes} bytes by its Delta log, {rows} rows and {bytes} bytes were written"
+    )]
+    Listed {
+        /// Path in the store.
+        path: String,
+        /// As committed.
+        rows: u64,
+        /// As committed.
+        bytes: u64,
+        /// In the Delta log.
+        listed_rows: Option<u64>,
+        /// In the Delta log.
+        listed_bytes: u64,
+    },
+    /// A batch wrote it, and the table's Delta log does not name it (any more).
+    #[error("{rows} rows of batch {batch} that the Delta log of its table does not name")]
+    Unlisted {
+        /// Path in the store.
+        path: String,
+        /// The batch.
+        batch: i64,
+        /// Its rows.
+        rows: u64,
+    },
     /// The table names it and no batch does: another program wrote it.
-    #[error("{path}: not written by relaydrift")]
+    #[error("not written by relaydrift: nobody can tell whether it is still what was written")]
     Foreign {
         /// Path in the store.
         path: String,
     },
+    /// What a batch wrote is written nowhere.
+    #[error("the paper of batch {batch} is not there: its files cannot be checked")]
+    NoPaper {
+        /// Path in the store.
+        path: String,
+        /// The batch.
+        batch: i64,
+    },
 }
 
-/// Reads every data file that a reader of the lake would read, and compares its BLAKE3 with the one
-/// in its batch.
+impl Damage {
+    /// Path in the store.
+    pub fn path(&self) -> &str {
+        match self {
+            Damage::Unreadable { path, .. }
+            | Damage::Changed { path, .. }
+            | Damage::Listed { path, .. }
+            | Damage::Unlisted { path, .. }
+            | Damage::Foreign { path }
+            | Damage::NoPaper { path, .. } => path,
+        }
+    }
+
+    /// One word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Damage::Unreadable { .. } => "unreadable",
+            Damage::Changed { .. } => "changed",
+            Damage::Listed { .. } => "listed_otherwise",
+            Damage::Unlisted { .. } => "not_listed",
+            Damage::Foreign { .. } => "foreign",
+            Damage::NoPaper { .. } => "no_paper",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Damage::Unreadable { .. } | Damage::Changed { .. } => {
+                "put the file back from a backup, under the same name; without one, take the logs into a new lake"
+            }
+            Damage::Listed { .. } | Damage::Unlisted { .. } => {
+                "put the table's folder _delta_log back from a backup; without one, take the logs into a new lake"
+            }
+            Damage::Foreign { .. } => {
+                "if no program of yours compacts or writes this table, take the logs into a new lake"
+            }
+            Damage::NoPaper { .. } => "put it back from a backup",
+        }
+    }
+}
+
+/// What a batch wrote under a name.
+struct Written {
+    batch: i64,
+    blake3: String,
+    bytes: u64,
+    rows: u64,
+}
+
+/// Reads every data file that a reader of the lake would read, and holds it against the paper of its
+/// batch: that it is there, its size, rows and BLAKE3. `progress` is told the bytes read, and of how many.
 ///
 /// # Errors
 /// If the lake's own papers or the Delta logs cannot be read.
-pub async fn verify(lake: &Lake) -> Result<Report, Error> {
+pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, Error> {
     let mut report = Report {
         batches: lake.newest_batch().await?,
         ..Report::default()
     };
-    let mut written: HashMap<(Table, String), (String, u64)> = HashMap::new();
-    for batch in 1..=report.batches {
-        let Some(prepared) = Prepared::load(lake, batch).await? else {
-            continue;
-        };
-        for table in Table::ALL {
-            for file in prepared.files(table) {
-                written.insert((table, file.path.clone()), (file.blake3.clone(), file.size));
-            }
-        }
-    }
+    let mut written = written(lake, &mut report).await?;
+    let all = written.values().map(|file| file.bytes).sum();
+    let mut done = 0;
     for table in Table::ALL {
+        // Rows that another program put in place of ours, where it merged files.
+        let mut foreign_rows = 0;
         for file in lake.all_files(table).await? {
-            let path = file
-                .path
-                .split('/')
-                .fold(lake.path(&[table.name()]), |path, name| path.join(name));
-            let Some((hash, size)) = written.remove(&(table, file.path)) else {
+            let names = file.path.split('/');
+            let at = names.fold(lake.path(&[table.name()]), |path, name| path.join(name));
+            let path = at.to_string();
+            let Some(ours) = written.remove(&(table, file.path)) else {
+                // Of a batch that is being applied while we look: not ours to judge yet.
                 if file.batch_min.is_none_or(|batch| batch <= report.batches) {
-                    report.damaged.push(Damage::Foreign {
-                        path: path.to_string(),
-                    });
+                    foreign_rows += file.rows.unwrap_or(0);
+                    report.damaged.push(Damage::Foreign { path });
                 }
                 continue;
             };
             report.files += 1;
-            report.bytes += size;
-            match store::hash(&*lake.store(), &path).await {
-                Ok((found, bytes)) if found == hash && bytes == size => {}
+            report.bytes += ours.bytes;
+            report.rows += ours.rows;
+            if (file.rows, file.size) != (Some(ours.rows), ours.bytes) {
+                report.damaged.push(Damage::Listed {
+                    path: path.clone(),
+                    rows: ours.rows,
+                    bytes: ours.bytes,
+                    listed_rows: file.rows,
+                    listed_bytes: file.size,
+                });
+            }
+            let found = store::hash(&*lake.store(), &at, |read| progress(done + read, all)).await;
+            done += ours.bytes;
+            match found {
+                Ok((found, bytes)) if found == ours.blake3 && bytes == ours.bytes => {}
                 Ok((found, found_bytes)) => report.damaged.push(Damage::Changed {
-                    path: path.to_string(),
-                    written: hash,
-                    bytes: size,
+                    path,
+                    written: ours.blake3,
+                    bytes: ours.bytes,
                     found,
                     found_bytes,
                 }),
                 Err(error) => report.damaged.push(Damage::Unreadable {
-                    path: path.to_string(),
+                    path,
                     reason: error.to_string(),
                 }),
             }
         }
+        let mut left = Vec::new();
+        written.retain(|(of, name), file| {
+            if *of == table {
+                left.push((
+                    lake.path(&[table.name(), name]).to_string(),
+                    file.batch,
+                    file.rows,
+                ));
+            }
+            *of != table
+        });
+        if left.iter().map(|(_, _, rows)| rows).sum::<u64>() != foreign_rows {
+            report.damaged.extend(
+                left.into_iter()
+                    .map(|(path, batch, rows)| Damage::Unlisted { path, batch, rows }),
+            );
+        }
     }
     Ok(report)
+}
+
+/// What the batches of the lake wrote; those whose paper is gone are damage.
+async fn written(
+    lake: &Lake,
+    report: &mut Report,
+) -> Result<BTreeMap<(Table, String), Written>, Error> {
+    let mut written = BTreeMap::new();
+    for batch in 1..=report.batches {
+        let Some(prepared) = Prepared::load(lake, batch).await? else {
+            report.damaged.push(Damage::NoPaper {
+                path: Prepared::path(lake, batch).to_string(),
+                batch,
+            });
+            continue;
+        };
+        for table in Table::ALL {
+            for file in prepared.files(table) {
+                let paper = Written {
+                    batch,
+                    blake3: file.blake3.clone(),
+                    bytes: file.size,
+                    rows: file.stats.num_records,
+                };
+                written.insert((table, file.path.clone()), paper);
+            }
+        }
+    }
+    Ok(written)
 }

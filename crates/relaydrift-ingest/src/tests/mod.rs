@@ -689,3 +689,34 @@ fn sessions_say_what_failed_and_what_they_are() {
     ]);
     assert_eq!(session["outcome"], "delivered");
 }
+
+#[test]
+fn a_kept_row_that_cannot_be_read_again_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("SEND2026100510-1.LOG");
+    let row = "2026-10-05T10:00:00.000Z,Out,08DF1F4EEFBDC001,0,,192.0.2.1:25,*,,attempting to connect\r\n";
+    std::fs::write(&log, row).unwrap();
+    let stored = read_in_runs(&[vec![log]]);
+    let open = stored
+        .iter()
+        .find(|(table, _)| *table == Table::OpenSessions);
+    let (_, open) = open.expect("an open session");
+    assert!(fold_open(std::slice::from_ref(open)).is_ok());
+    let at = open.schema().index_of("raw").unwrap();
+    let mut columns = open.columns().to_vec();
+    columns[at] = std::sync::Arc::new(arrow::array::BinaryArray::from_vec(vec![
+        &row.as_bytes()[..20],
+    ]));
+    let carried = [RecordBatch::try_new(open.schema(), columns).unwrap()];
+    let before = Before {
+        carried: &carried,
+        ledger: &[],
+    };
+    let memory = Memory::default();
+    let carried_on = read(&[], before, WHOLE, Cut::default(), 2, &memory, &|_| {});
+    for result in [carried_on.map(drop), fold_open(&carried).map(drop)] {
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with("line 1 of source "), "{error}");
+        assert!(error.contains("1 field, expected 9"), "{error}");
+    }
+}

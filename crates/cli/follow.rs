@@ -1,0 +1,353 @@
+//! `relaydrift follow`: keeps a lake current from folders in which logs are written, rotated and deleted.
+//!
+//! Looking at the folders is the truth: every interval all logs are listed and those that are not as they
+//! were are read on. No file is open between two looks.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use datafusion::prelude::col;
+use relaydrift_datafusion::Need;
+use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table};
+use relaydrift_lake::{Lake, Options, Outcome};
+use serde::Deserialize;
+
+use crate::args::{FollowArgs, Global, PlaceArgs};
+use crate::ask::Time;
+use crate::escape::{visible, visible_lines};
+use crate::output::{self, Format, count};
+use crate::{Exit, ingest, source, when};
+
+/// Bytes of input in a batch: few, so that whoever stops it loses little work.
+const BATCH_BYTES: u64 = 256 << 20;
+
+/// Looks, until somebody ends it; 2 where the last look had an error.
+pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
+    let micros = u64::try_from(args.interval.micros()).unwrap_or(0);
+    ensure!(micros > 0, "--interval 0: write 10s, 1m or 1h");
+    let interval = Duration::from_micros(micros);
+    let mut naming = source::naming(&args.naming, args.server.as_ref())?;
+    naming.log_paths = ingest::known_paths(&args.lake, &naming.organization).await?;
+    let lake = Lake::open_or_create(&args.lake)
+        .await
+        .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
+    let mut follower = Follower {
+        args,
+        naming,
+        lake,
+        global,
+        logs: HashMap::new(),
+        told: HashSet::new(),
+        breaking: None,
+    };
+    let mut stopped = std::pin::pin!(stopped());
+    let mut failed = false;
+    loop {
+        // What was decided when it is stopped in the middle is applied by the next run.
+        tokio::select! {
+            looked = follower.look() => {
+                failed = match looked {
+                    Ok(clean) => !clean,
+                    Err(error) if crate::is_broken_pipe(&error) => return Err(error),
+                    Err(error) => {
+                        let error = visible_lines(&crate::chain(&error));
+                        eprintln!("relaydrift: error: {error}; trying again");
+                        true
+                    }
+                };
+            }
+            () = &mut stopped => break,
+        }
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = &mut stopped => break,
+        }
+    }
+    Ok(if failed {
+        Exit::Unreadable
+    } else {
+        Exit::Clean
+    })
+}
+
+/// Ctrl-C, or what a service manager sends.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// A log as the last look left it.
+struct Log {
+    source: Source,
+    /// The look before found it as it is, and it was read.
+    settled: bool,
+    /// It was read to the end that it had.
+    read: bool,
+    /// The latest log of its place: rows are still written into it.
+    newest: bool,
+}
+
+struct Follower<'a> {
+    args: FollowArgs,
+    naming: Naming,
+    lake: Lake,
+    global: &'a Global,
+    logs: HashMap<PathBuf, Log>,
+    /// Files that could not be read at the last look, and why.
+    told: HashSet<(PathBuf, String)>,
+    /// Keys of the breaking changes that are known; none before the first look.
+    breaking: Option<BTreeSet<String>>,
+}
+
+impl Follower<'_> {
+    /// Takes in what is new; true if all could be read.
+    async fn look(&mut self) -> Result<bool> {
+        let found = self.find().await?;
+        let fresh = |source: &&Source| {
+            self.logs
+                .get(&source.path)
+                .is_none_or(|log| !log.read || !is_same(&log.source, source))
+        };
+        let plan = Plan {
+            sources: found.sources.iter().filter(fresh).cloned().collect(),
+            skipped: Vec::new(),
+        };
+        let outcome = match plan.sources.is_empty() {
+            true => Outcome::default(),
+            false => {
+                let options = Options {
+                    batch_bytes: BATCH_BYTES,
+                    ..Options::default()
+                };
+                relaydrift_lake::ingest(&self.lake, plan, options, |_| ()).await?
+            }
+        };
+        self.say(&outcome);
+        let problems = found.skipped.iter().chain(&outcome.skipped);
+        let problems = problems.filter(|file| file.error);
+        let problems: Vec<&Skipped> = problems.chain(&outcome.summary.failed).collect();
+        self.warn(&problems);
+        self.gaps(&found).await?;
+        self.remember(&found, &problems);
+        if self.breaking.is_none() || !outcome.batches.is_empty() {
+            self.drift().await?;
+        }
+        Ok(problems.is_empty())
+    }
+
+    /// All logs there are; a path that is not there is waited for.
+    async fn find(&self) -> Result<Plan> {
+        let (paths, naming) = (self.args.paths.clone(), self.naming.clone());
+        let found = tokio::task::spawn_blocking(move || relaydrift_ingest::find(&paths, &naming));
+        match found.await.context("a thread that looks for logs ended")? {
+            Err(relaydrift_ingest::Error::NotFound(path)) => Ok(Plan {
+                sources: Vec::new(),
+                skipped: vec![Skipped {
+                    path,
+                    reason: "no such file or folder".to_owned(),
+                    error: true,
+                }],
+            }),
+            found => Ok(found?),
+        }
+    }
+
+    fn say(&self, outcome: &Outcome) {
+        let (Some(last), false) = (outcome.batches.last(), self.global.quiet) else {
+            return;
+        };
+        let int = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        eprintln!(
+            "{} batch {}: {} of {}, {} unreadable",
+            Time(when::clock()).second(),
+            last.batch,
+            count(int(outcome.summary.rows), "row"),
+            count(int(outcome.summary.files), "log"),
+            count(int(outcome.summary.rejects), "line"),
+        );
+    }
+
+    /// Names what cannot be read, once until it can be.
+    fn warn(&mut self, problems: &[&Skipped]) {
+        let now: HashSet<_> = problems
+            .iter()
+            .map(|file| (file.path.clone(), file.reason.clone()))
+            .collect();
+        for file in problems {
+            if !self
+                .told
+                .contains(&(file.path.clone(), file.reason.clone()))
+            {
+                source::warn(file);
+            }
+        }
+        self.told = now;
+    }
+
+    /// Tells of logs that are gone and may have had more than was read, and keeps it in the ledger.
+    async fn gaps(&mut self, found: &Plan) -> Result<()> {
+        let listed: HashSet<&Path> = found
+            .sources
+            .iter()
+            .map(|source| source.path.as_path())
+            .chain(
+                found
+                    .skipped
+                    .iter()
+                    .filter(|file| !is_gone(&file.path))
+                    .map(|file| file.path.as_path()),
+            )
+            .collect();
+        let gone: Vec<PathBuf> = self
+            .logs
+            .keys()
+            .filter(|path| !listed.contains(path.as_path()))
+            .cloned()
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let ledger = self.lake.read(Table::Sources).await?;
+        for path in gone {
+            // A share that is away comes back, and nobody knows what happens there meanwhile.
+            if !path.parent().is_some_and(Path::is_dir) {
+                if let Some(log) = self.logs.get_mut(&path) {
+                    log.settled = false;
+                }
+                continue;
+            }
+            let Some(log) = self.logs.get(&path) else {
+                continue;
+            };
+            let moved = found.sources.iter().any(|other| {
+                !self.logs.contains_key(&other.path)
+                    && other.begins_like(&log.source).unwrap_or(false)
+            });
+            let gap = Gap::of(log.source.clone(), &ledger);
+            if !moved && (!log.settled || log.newest || gap.bytes > 0) {
+                relaydrift_lake::import(&self.lake, |batch| {
+                    Ok(vec![(Table::Sources, gap.row(&ledger, batch)?)])
+                })
+                .await?;
+                eprintln!(
+                    "relaydrift: {} was deleted before it was read to its end: what was written from byte {} on is missing",
+                    visible(&path.display().to_string()),
+                    gap.source.from_offset,
+                );
+            }
+            self.logs.remove(&path);
+        }
+        Ok(())
+    }
+
+    /// Keeps what was seen, to know what is new at the next look.
+    fn remember(&mut self, found: &Plan, problems: &[&Skipped]) {
+        let unread: HashSet<&Path> = problems.iter().map(|file| file.path.as_path()).collect();
+        // In the order in which they were written: the last of a place counts.
+        let newest: HashMap<&Place, &Path> = found
+            .sources
+            .iter()
+            .map(|source| (&source.place, source.path.as_path()))
+            .collect();
+        for source in &found.sources {
+            let before = self.logs.get(&source.path);
+            let read = !unread.contains(source.path.as_path());
+            let log = Log {
+                source: source.clone(),
+                settled: read && before.is_some_and(|log| log.read && is_same(&log.source, source)),
+                read,
+                newest: newest.get(&source.place) == Some(&source.path.as_path()),
+            };
+            self.logs.insert(source.path.clone(), log);
+        }
+    }
+
+    /// Prints the breaking changes that are new; those of the first look only count.
+    async fn drift(&mut self) -> Result<()> {
+        let place = PlaceArgs {
+            lake: Some(self.args.lake.clone()),
+            logs: Vec::new(),
+        };
+        let opened = source::open(&place, self.naming.clone(), Need::Drift, self.global).await?;
+        let found = opened.ctx.table("drift").await?.filter(col("breaking"))?;
+        let by_time = ["found_at", "connector_id", "server", "key"];
+        let found = found.sort_by(by_time.map(col).into())?;
+        let first = self.breaking.is_none();
+        let known = self.breaking.get_or_insert_default();
+        for batch in &found.collect().await? {
+            for object in output::objects(batch)? {
+                let change: Change = serde_json::from_slice(&object)?;
+                if known.insert(change.key.clone()) && !first {
+                    let line = match self.global.output.format {
+                        Format::Json | Format::Ndjson => object,
+                        _ => change.line().into_bytes(),
+                    };
+                    let mut out = std::io::stdout().lock();
+                    out.write_all(&line)?;
+                    out.write_all(b"\n")?;
+                    out.flush()?;
+                }
+            }
+        }
+        if first && !self.global.quiet {
+            let known = count(known.len() as i64, "breaking change");
+            eprintln!("{known} so far: relaydrift drift --breaking; new ones are told here");
+        }
+        Ok(())
+    }
+}
+
+/// A row of `drift`, as far as a line tells it.
+#[derive(Deserialize)]
+struct Change {
+    key: String,
+    found_at: Time,
+    severity: String,
+    kind: String,
+    class: String,
+    connector_id: Option<String>,
+    server: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl Change {
+    fn line(&self) -> String {
+        let text = |text: &Option<String>| visible(text.as_deref().unwrap_or("-")).into_owned();
+        format!(
+            "{} {} {} {} on '{}' of {}: {} -> {}",
+            self.found_at.second(),
+            self.severity,
+            self.kind,
+            self.class,
+            text(&self.connector_id),
+            text(&self.server),
+            text(&self.before),
+            text(&self.after),
+        )
+    }
+}
+
+/// True if nothing was written into a log between two looks, as far as one can tell from outside.
+fn is_same(before: &Source, now: &Source) -> bool {
+    (before.size, before.head_bytes, &before.head_hash)
+        == (now.size, now.head_bytes, &now.head_hash)
+}
+
+/// True if it is not there at all.
+fn is_gone(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
