@@ -149,10 +149,10 @@ select
         when holes.kind = 'repeat' then 'copy'
         when holes.kind = 'conflict' then null
         when holes.kind = 'tail' and holes.open then 'open'
+        when holes.kind = 'head' and after_file.first_time = edges.first_time then 'logs_begin'
         when unreadable.hole is not null then 'unreadable_line'
         when holes.kind in ('hole', 'tail') and before_file.deleted then 'log_deleted'
         when restarted.hole is not null then 'restart'
-        when holes.kind = 'head' and after_file.first_time = edges.first_time then 'logs_begin'
         when holes.kind = 'tail' and before_file.last_time = edges.last_time then 'logs_end'
         when hours_missing.hole is not null then 'log_missing'
         when

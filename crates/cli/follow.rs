@@ -242,11 +242,13 @@ impl Follower<'_> {
                     Ok(vec![(Table::Sources, gap.row(&ledger, batch)?)])
                 })
                 .await?;
-                eprintln!(
-                    "relaydrift: {} was deleted before it was read to its end: what was written from byte {} on is missing",
-                    visible(&path.display().to_string()),
-                    gap.source.from_offset,
-                );
+                let (path, offset) = (path.display().to_string(), gap.source.from_offset);
+                let lost = match gap.bytes {
+                    0 => format!("whatever was written from byte {offset} on is missing"),
+                    bytes => format!("{bytes} bytes from byte {offset} on are missing"),
+                };
+                let path = visible(&path);
+                eprintln!("relaydrift: {path} was deleted before it was read to its end: {lost}");
             }
             self.logs.remove(&path);
         }
