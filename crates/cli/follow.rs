@@ -30,6 +30,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
     ensure!(micros > 0, "--interval 0: write 10s, 1m or 1h");
     let interval = Duration::from_micros(micros);
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
+    source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = ingest::known_paths(&args.lake, &naming.organization).await?;
     let lake = Lake::open_or_create(&args.lake)
         .await
