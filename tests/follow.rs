@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::util::{empty, program, query, query_sorted, run_for, text};
+use crate::util::{empty, files, program, query, query_sorted, run_for, text};
 
 /// A running `relaydrift follow` and what it said.
 struct Follow {
@@ -379,19 +379,4 @@ fn a_change_that_breaks_mail_is_told_once_when_it_appears() {
         "{lines} lines, {} different, {all} findings",
         told.len()
     );
-}
-
-/// Every file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                files(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::util::{Fleet, empty, program, query, query_sorted, run_for, skip, text};
+use crate::util::{Fleet, empty, files, program, query, query_sorted, run_for, skip, text};
 
 const FLEET: &str = "--servers 3 --days 2 --seed 21 --sessions-per-hour 8";
 
@@ -213,13 +213,13 @@ fn audit_finds_every_row_that_was_taken_out_of_the_logs() {
     let fleet = Fleet::new("--servers 2 --days 1 --seed 5 --sessions-per-hour 12");
     let logs = empty("audited");
     let mut taken = Vec::new();
-    let mut files: Vec<_> = walk(&fleet.logs)
+    let mut all: Vec<_> = files(&fleet.logs)
         .into_iter()
         .filter(|path| path.extension().is_some_and(|end| end == "LOG"))
         .collect();
-    files.sort();
-    let gone = files.len() / 2;
-    for (at, path) in files.iter().enumerate() {
+    all.sort();
+    let gone = all.len() / 2;
+    for (at, path) in all.iter().enumerate() {
         // A whole log is gone, and a row inside every third.
         if at == gone {
             continue;
@@ -270,21 +270,6 @@ fn audit_finds_every_row_that_was_taken_out_of_the_logs() {
         said.starts_with(&format!("UNEXPLAINED: {} of ", taken.len())),
         "{said}"
     );
-}
-
-/// Every file below a folder.
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths
-        .flat_map(|path| {
-            if path.is_dir() {
-                walk(&path)
-            } else {
-                vec![path]
-            }
-        })
-        .collect()
 }
 
 /// A Python that has the libraries, if there is one.

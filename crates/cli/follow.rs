@@ -240,7 +240,7 @@ impl Follower<'_> {
             let gap = Gap::of(log.source.clone(), &ledger);
             if !moved && (!log.settled || log.newest || gap.bytes > 0) {
                 relaydrift_lake::import(&self.lake, |batch| {
-                    Ok(vec![(Table::Sources, gap.row(&ledger, batch)?)])
+                    Ok(vec![(Table::Sources, gap.row(batch)?)])
                 })
                 .await?;
                 let (path, offset) = (path.display().to_string(), gap.source.from_offset);

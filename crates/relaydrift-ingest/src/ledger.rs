@@ -97,12 +97,14 @@ pub struct Gap {
     pub source: Source,
     /// Bytes that were seen of it and not read; what came after them nobody knows.
     pub bytes: u64,
+    /// Of the bytes before the offset, as the ledger has it.
+    tail_hash: Option<String>,
 }
 
 impl Gap {
     /// Of a log that is gone, and what of it is in the ledger (rows of `sources`).
     pub fn of(mut source: Source, ledger: &[RecordBatch]) -> Gap {
-        let state = Ledger::new(ledger).read_of(&source).cloned();
+        let state = read_of(&source, ledger);
         if let Some(state) = &state {
             source.source_id.clone_from(&state.source_id);
             source.from_offset = state.to_offset;
@@ -115,19 +117,21 @@ impl Gap {
         } else {
             0
         };
-        Gap { source, bytes }
+        Gap {
+            source,
+            bytes,
+            tail_hash: state.and_then(|state| state.tail_hash),
+        }
     }
 
     /// The row of `sources` that tells it: a range without bytes, flagged `gap`, where the reading ended.
     ///
     /// # Errors
     /// If the columns do not fit their schema: a defect of this program.
-    pub fn row(&self, ledger: &[RecordBatch], batch: i64) -> Result<RecordBatch, ArrowError> {
+    pub fn row(&self, batch: i64) -> Result<RecordBatch, ArrowError> {
         let range = Range {
             to_offset: self.source.from_offset,
-            tail_hash: Ledger::new(ledger)
-                .read_of(&self.source)
-                .and_then(|state| state.tail_hash.clone()),
+            tail_hash: self.tail_hash.clone(),
             pending: self.bytes,
             flags: vec!["gap"],
             ..Range::default()
@@ -195,6 +199,23 @@ impl Rows<'_> {
         array.map_or(0, |array| u64::try_from(array.value(row)).unwrap_or(0))
     }
 
+    /// How the log is known again, its id and its path.
+    fn log(&self, row: usize) -> Option<(Key, String, String)> {
+        let (place, hash) = (self.place(row)?, self.text("head_hash", row)?);
+        let path = self.text("path", row).unwrap_or_default();
+        let key = key(place, self.int("head_bytes", row), hash, Path::new(&path));
+        Some((key, self.text("source_id", row)?, path))
+    }
+
+    fn state(&self, row: usize, source_id: String) -> Known {
+        Known {
+            source_id,
+            to_offset: self.int("to_offset", row),
+            next_line: self.int("from_line", row) + self.int("lines", row),
+            tail_hash: self.text("tail_hash", row),
+        }
+    }
+
     fn place(&self, row: usize) -> Option<Place> {
         Some(Place {
             organization: self.text("organization", row)?,
@@ -211,27 +232,16 @@ impl Ledger {
         for batch in batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
-                let (Some(place), Some(hash), Some(source_id)) = (
-                    rows.place(row),
-                    rows.text("head_hash", row),
-                    rows.text("source_id", row),
-                ) else {
+                let Some((key, source_id, path)) = rows.log(row) else {
                     continue;
                 };
-                let state = Known {
-                    source_id,
-                    to_offset: rows.int("to_offset", row),
-                    next_line: rows.int("from_line", row) + rows.int("lines", row),
-                    tail_hash: rows.text("tail_hash", row),
-                };
-                let path = rows.text("path", row).unwrap_or_default();
+                let state = rows.state(row, source_id);
                 if let Some(date) = rows.text("log_date", row) {
                     let to = named
-                        .entry((place.clone(), name(Path::new(&path)), date))
+                        .entry((key.0.clone(), name(Path::new(&path)), date))
                         .or_insert(0);
                     *to = state.to_offset.max(*to);
                 }
-                let key = key(place, rows.int("head_bytes", row), hash, Path::new(&path));
                 let newer = known
                     .get(&key)
                     .is_none_or(|old| old.to_offset <= state.to_offset);
@@ -248,22 +258,6 @@ impl Ledger {
             heads,
             named,
         }
-    }
-
-    /// What was read of a log that is gone: known by its head as it was seen, or by its id.
-    fn read_of(&self, source: &Source) -> Option<&Known> {
-        let head = (source.head_bytes, source.head_hash.clone());
-        let by_head = self
-            .known
-            .get(&key(source.place.clone(), head.0, head.1, &source.path));
-        let same = |known: &&Known| known.source_id == source.source_id;
-        let by_id = || {
-            self.known
-                .values()
-                .filter(same)
-                .max_by_key(|known| known.to_offset)
-        };
-        by_head.or_else(by_id)
     }
 
     /// What a log is whose start matches none: too short to tell, or another.
@@ -320,6 +314,36 @@ impl Ledger {
         let more = new.len() == PEEK || new.contains(&b'\n');
         Ok(if more { State::New } else { State::Known })
     }
+}
+
+/// What was read last of a log that is gone: known by its path, or under another one by its start.
+///
+/// The start alone does not do: a short log grows, and what was read of it stands in the ledger with the
+/// start that it had then.
+fn read_of(source: &Source, ledger: &[RecordBatch]) -> Option<Known> {
+    let path = source.path.to_string_lossy();
+    let head_hash = source.head_hash.clone();
+    let start = key(
+        source.place.clone(),
+        source.head_bytes,
+        head_hash,
+        &source.path,
+    );
+    let mut found: Option<((u64, u64), Known)> = None;
+    for batch in ledger {
+        let rows = Rows(batch);
+        for row in 0..batch.num_rows() {
+            let Some((known, source_id, known_path)) = rows.log(row) else {
+                continue;
+            };
+            let is_its = known == start || known.0 == source.place && known_path == path;
+            let order = (rows.int("batch", row), rows.int("to_offset", row));
+            if is_its && found.as_ref().is_none_or(|(latest, _)| *latest <= order) {
+                found = Some((order, rows.state(row, source_id)));
+            }
+        }
+    }
+    found.map(|(_, state)| state)
 }
 
 /// The latest row time of each server, from `sources` rows: organization and server to microseconds.

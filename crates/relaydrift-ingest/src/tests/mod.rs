@@ -720,3 +720,35 @@ fn a_kept_row_that_cannot_be_read_again_is_an_error() {
         assert!(error.contains("1 field, expected 9"), "{error}");
     }
 }
+
+#[test]
+fn a_short_log_that_grew_while_it_was_read_leaves_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("SEND2026100510-1.LOG");
+    let row = "2026-10-05T10:00:00.000Z,Out,08DF1F4EEFBDC001,0,,192.0.2.1:25,*,,attempting to connect\r\n";
+    let found = || {
+        let plan = find(std::slice::from_ref(&log), &Naming::default());
+        plan.unwrap().sources
+    };
+    std::fs::write(&log, row).unwrap();
+    let seen = found();
+    std::fs::write(&log, row.repeat(3)).unwrap();
+    let keep = Keep {
+        open_rows: true,
+        ..WHOLE
+    };
+    let memory = Memory::default();
+    let before = Before::default();
+    read(&seen, before, keep, Cut::default(), 1, &memory, &|_| {}).unwrap();
+    let stored = memory.0.into_inner().unwrap();
+    let ledger = stored.into_iter().filter(|(of, _)| *of == Table::Sources);
+    let ledger: Vec<RecordBatch> = ledger.map(|(_, batch)| batch).collect();
+    let gap = Gap::of(found().remove(0), &ledger);
+    let end = 3 * row.len() as u64;
+    assert_eq!((gap.source.from_offset, gap.bytes), (end, 0));
+    // Two more rows were seen and not read.
+    std::fs::write(&log, row.repeat(5)).unwrap();
+    let gap = Gap::of(found().remove(0), &ledger);
+    assert_eq!((gap.source.from_offset, gap.bytes), (end, end / 3 * 2));
+    assert_eq!(gap.source.from_line, 4);
+}
