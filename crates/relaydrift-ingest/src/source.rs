@@ -369,6 +369,10 @@ fn judge(head: &[u8], name: &str) -> Judgement {
             false => Judgement::Foreign("empty".to_owned()),
         };
     }
+    if ends_lines_with_cr(text) {
+        let reason = "lines end with a carriage return alone: save it with CRLF or LF line ends";
+        return Judgement::Unreadable(reason.to_owned());
+    }
     let mut first = First::default();
     let mut header = Header::default();
     let whole = memchr::memrchr(b'\n', head).map_or(0, |last| last + 1);
@@ -427,6 +431,17 @@ fn is_wide(head: &[u8]) -> bool {
 
 /// Characters by which UTF-16 is known: as many as the date of a row has.
 const WIDE_START: usize = 10;
+
+/// A log without any LF whose first line ends with a CR: no line of it would ever be whole.
+fn ends_lines_with_cr(text: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b'\r', text) else {
+        return false;
+    };
+    // A CR at the very end may have its LF still to come.
+    let bare = end + 1 < text.len() && !text.contains(&b'\n');
+    let first = &text[..end];
+    bare && (first.starts_with(b"#Software: Microsoft Exchange") || ends_as_row(first))
+}
 
 /// A log of a single line that may be cut off.
 fn ends_as_row(line: &[u8]) -> bool {

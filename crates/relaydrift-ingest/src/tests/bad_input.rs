@@ -176,6 +176,34 @@ fn b13_b14_line_ends() {
 }
 
 #[test]
+fn b13_a_log_whose_lines_end_with_cr_alone_is_named() {
+    let good = row(&[]);
+    for text in [
+        format!("{HEAD}{good}\r\n{good}\r\n"),
+        format!("{good}\r\n").repeat(200),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("SEND2026100510-1.LOG");
+        let found = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            find(std::slice::from_ref(&path), &Naming::default()).unwrap()
+        };
+        let bare = found(&text.replace("\r\n", "\r"));
+        assert_eq!((bare.sources.len(), bare.skipped[0].error), (0, true));
+        let reason = &bare.skipped[0].reason;
+        assert!(
+            reason.starts_with("lines end with a carriage return alone"),
+            "{reason}"
+        );
+        // However little of a sound log is written yet.
+        for end in 0..text.len().min(400) {
+            let cut = text.get(..end).unwrap_or_default();
+            assert_eq!(found(cut).sources.len(), 1, "{end} bytes");
+        }
+    }
+}
+
+#[test]
 fn b15_b16_b17_b18_limits() {
     is_reject(
         &vec![b'x'; 3 << 20],
