@@ -229,5 +229,5 @@ fn a_malformed_file_is_named_with_what_is_wrong() {
     }
     let missing = run(&["check", fleet.path(), "--authorize", "nowhere.csv"]);
     assert_eq!(missing.status.code(), Some(2));
-    assert!(text(&missing.stderr).contains("cannot read nowhere.csv"));
+    assert!(text(&missing.stderr).contains("nowhere.csv: cannot be read"));
 }

@@ -123,8 +123,7 @@ impl Given {
             files = read(&args.expect, quiet)?;
         }
         for path in &args.authorize {
-            let bytes = std::fs::read(path);
-            let bytes = bytes.with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes = relaydrift_expect::load(path)?;
             files.push(relaydrift_expect::read_planned(path, &bytes)?);
         }
         let snapshot = Snapshot {

@@ -1,6 +1,7 @@
 //! Files and folders of exports and certificates.
 
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Imported, Problem, read_bytes};
@@ -94,21 +95,42 @@ impl Reading {
     }
 }
 
-fn load(path: &Path) -> Result<Vec<u8>, Error> {
+/// The bytes of a file, or of a pipe to its end.
+///
+/// # Errors
+/// If it cannot be read, is a device or a folder, or has more bytes than any export.
+pub fn load(path: &Path) -> Result<Vec<u8>, Error> {
     let wrong = |problem| Error {
         path: path.to_owned(),
         problem,
     };
     let read = |error| wrong(Problem::Read(error));
     let about = std::fs::metadata(path).map_err(read)?;
-    if !about.is_file() {
+    if !about.is_file() && !is_pipe(&about) {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a file");
         return Err(read(error));
     }
     if about.len() > LIMIT {
         return Err(wrong(Problem::TooLarge { bytes: about.len() }));
     }
-    std::fs::read(path).map_err(read)
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(read)?;
+    // A pipe tells no size, and a file may grow.
+    let length = file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(read)? as u64;
+    match length > LIMIT {
+        true => Err(wrong(Problem::TooLarge { bytes: length })),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(about: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &Metadata) -> bool {
+    false
 }
 
 /// Files that lie beside exports and are something else for sure.

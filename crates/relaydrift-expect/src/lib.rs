@@ -58,7 +58,7 @@ pub use blocked_connector::BlockedConnector;
 pub use certificate::Certificate;
 pub use error::{Error, Problem, Wrong};
 pub use file::{Form, Imported, Rows, read_bytes, read_planned};
-pub use folder::{Reading, read};
+pub use folder::{Reading, load, read};
 pub use inbound_connector::InboundConnector;
 pub use kind::Kind;
 pub use organization_config::OrganizationConfig;

@@ -143,3 +143,29 @@ fn bytes_that_are_no_text_are_named() {
     assert!(bad(b"\xfe\xed\xfe\xed\x00\x00").contains("Java key store"));
     assert!(bad(&[0x30, 0x03, 0x02, 0x01, 0x05]).contains("neither"));
 }
+
+/// A device never ends; a pipe ends where it likes.
+#[cfg(target_os = "linux")]
+#[test]
+fn b70_a_device_is_refused_and_a_pipe_is_read_within_the_limit() {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+
+    let error = crate::load("/dev/zero".as_ref()).unwrap_err().to_string();
+    assert_eq!(error, "/dev/zero: cannot be read: not a file");
+    let piped = |bytes: usize| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+        // Ends with an error where nobody reads on.
+        let thread = std::thread::spawn(move || writer.write_all(&vec![b'x'; bytes]));
+        let read = crate::load(path.as_ref());
+        drop(reader);
+        (read, thread.join().unwrap())
+    };
+    let (read, written) = piped(100_000);
+    assert_eq!((read.unwrap().len(), written.is_ok()), (100_000, true));
+    let (read, written) = piped(65 << 20);
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("67108865 bytes are too many"), "{error}");
+    assert!(written.is_err());
+}
