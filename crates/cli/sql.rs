@@ -4,6 +4,7 @@ mod answer;
 mod caret;
 mod command;
 mod complete;
+mod depth;
 mod example;
 mod names;
 mod pager;
@@ -122,6 +123,12 @@ fn choice(ctx: &SessionContext, query: &str) -> Result<Option<Choice>> {
 
 /// Reads a query without asking what it names.
 fn read(ctx: &SessionContext, query: &str) -> Result<Parsed> {
+    let depth = depth::depth(query);
+    ensure!(
+        depth <= depth::LIMIT,
+        "the query was not run: its brackets and types are {depth} deep, at most {} are read",
+        depth::LIMIT
+    );
     let state = ctx.state();
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(query, &dialect);
@@ -187,6 +194,27 @@ mod tests {
             .await
             .unwrap();
         ctx
+    }
+
+    #[tokio::test]
+    async fn b98_types_nested_20000_deep_are_refused() {
+        let ctx = context().await;
+        let nested = |open: &str, close: &str| {
+            let (open, close) = (open.repeat(20_000), close.repeat(20_000));
+            format!("select cast(null as {open}int{close})")
+        };
+        for query in [
+            nested("array<", ">"),
+            nested("ARRAY <", ">"),
+            nested("nullable(", ")"),
+            nested("", "[]"),
+            nested("struct<a ", ">"),
+        ] {
+            let error = ask(&ctx, &query).await.unwrap_err().to_string();
+            assert!(error.contains("2000"), "{error}");
+        }
+        let few = format!("select cast(null as int{}) as a", "[]".repeat(20));
+        ask(&ctx, &few).await.unwrap();
     }
 
     #[tokio::test]
