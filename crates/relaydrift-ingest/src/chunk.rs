@@ -1,11 +1,14 @@
 //! A few windows of log at a time: lines, rows, sessions, and one ordered row group of `events`.
 
 use arrow::array::RecordBatch;
-use relaydrift_parse::{Columns, Header, OpenSessions, Piece, Reject, Row, Text, Visit, read};
+use relaydrift_parse::{
+    Columns, Counts, Header, OpenSessions, Piece, Reason, Reject, Row, Text, Visit, read,
+};
 
 use crate::carry::{Carried, Carry};
 use crate::emit::Emit;
 use crate::events::{Bytewise, EventColumns, RejectColumns, extra};
+use crate::file::{LongLine, Window};
 use crate::ledger::Range;
 use crate::observe::{HOUR, HourRows};
 use crate::source::HEAD;
@@ -14,11 +17,10 @@ use crate::{Error, Keep, Source, Table};
 /// Rejects of one file that are kept as rows; the rest is counted.
 const REJECTS_KEPT: u64 = 10_000;
 
-/// Whole lines of one source.
+/// A window of one source.
 pub(crate) struct Loaded {
     pub(crate) source: usize,
-    pub(crate) offset: u64,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) window: Window,
 }
 
 /// How far one source has been read.
@@ -78,20 +80,25 @@ pub(crate) fn read_all(
 ) -> Result<Vec<(Table, RecordBatch)>, Error> {
     let mut events = Vec::new();
     let mut rejects = RejectColumns::new();
-    for window in loaded {
-        let reading = &mut readings[window.source - first];
+    for loaded in loaded {
+        let window = &loaded.window;
+        let reading = &mut readings[loaded.source - first];
         if reading.bad_header.is_some() {
-            reading.range.pending += window.bytes.len() as u64;
+            reading.range.pending += window.length();
             continue;
         }
-        let source = &sources[window.source];
+        let source = &sources[loaded.source];
+        if let Some(line) = &window.long {
+            read_long(window, line, source, reading, &mut rejects);
+            continue;
+        }
         let bytewise = if keep.events {
             Some(Bytewise::of(&window.bytes))
         } else {
             None
         };
         read_window(
-            window,
+            loaded,
             source,
             reading,
             bytewise,
@@ -116,7 +123,7 @@ pub(crate) fn read_all(
     reason = "one window, and everything that takes from it"
 )]
 fn read_window<'a>(
-    window: &'a Loaded,
+    loaded: &'a Loaded,
     source: &Source,
     reading: &mut Reading,
     bytewise: Option<Bytewise>,
@@ -125,13 +132,14 @@ fn read_window<'a>(
     emit: &mut Emit<'_>,
     carry: &mut Carry,
 ) -> Result<(), Error> {
+    let window = &loaded.window;
     let piece = Piece {
         bytes: &window.bytes,
         offset: window.offset,
         line: reading.line,
     };
     let mut visitor = Visitor {
-        number: window.source as u32,
+        number: loaded.source as u32,
         source,
         place: reading.place,
         open: OpenSessions::default(),
@@ -157,6 +165,37 @@ fn read_window<'a>(
     reading.remember(&window.bytes[..read]);
     reading.bad_header = bad.map(|bad| bad.to_string());
     Ok(())
+}
+
+/// Takes in a line of which no more is held than is kept, as [`read`] takes in one that is too long.
+fn read_long(
+    window: &Window,
+    line: &LongLine,
+    source: &Source,
+    reading: &mut Reading,
+    rejects: &mut RejectColumns,
+) {
+    let reject = Reject {
+        reason: Reason::TooLong { bytes: line.bytes },
+        bytes: &window.bytes,
+        number: reading.line,
+        offset: window.offset + line.mark as u64,
+    };
+    if reading.range.counts.rejects < REJECTS_KEPT {
+        let (place, source_id) = (&source.place, &source.source_id);
+        rejects.push_kept(&reject, line.bytes, line.hash, place, source_id);
+    }
+    reading.line += 1;
+    reading.range.counts.add(&Counts {
+        lines: 1,
+        rejects: 1,
+        header_bytes: line.mark as u64,
+        reject_bytes: line.whole,
+        ..Counts::default()
+    });
+    reading.range.to_offset = window.offset + window.length();
+    // Its end is no longer held: the ledger reads it again.
+    reading.tail.clear();
 }
 
 /// A row that becomes one of `events`.

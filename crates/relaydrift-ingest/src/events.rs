@@ -9,7 +9,7 @@ use crate::sessions::append_endpoint;
 use crate::{Place, Source, Table};
 
 /// Bytes of a reject that are kept; its hash and length are of the whole.
-const KEPT: usize = 64 * 1024;
+pub(crate) const KEPT: usize = 64 * 1024;
 
 columns! {
     /// Builders of `events`.
@@ -158,7 +158,21 @@ impl RejectColumns {
         self.end_row();
     }
 
+    /// A reject whose bytes are all at hand.
     pub(crate) fn push(&mut self, reject: &Reject<'_>, place: &Place, source_id: &str) {
+        let hash = blake3::hash(reject.bytes);
+        self.push_kept(reject, reject.bytes.len(), hash, place, source_id);
+    }
+
+    /// A reject of which the first bytes are at hand: its length and hash are of the whole.
+    pub(crate) fn push_kept(
+        &mut self,
+        reject: &Reject<'_>,
+        bytes: usize,
+        hash: blake3::Hash,
+        place: &Place,
+        source_id: &str,
+    ) {
         let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.organization.append_value(&place.organization);
         self.server.append_value(&place.server);
@@ -166,12 +180,11 @@ impl RejectColumns {
         self.source_id.append_value(source_id);
         self.line.append_value(int(reject.number));
         self.byte_offset.append_value(int(reject.offset));
-        self.bytes.append_value(int(reject.bytes.len() as u64));
+        self.bytes.append_value(int(bytes as u64));
         self.reason.append_value(reject.reason.to_string());
-        self.raw
-            .append_value(&reject.bytes[..reject.bytes.len().min(KEPT)]);
-        self.hash
-            .append_value(blake3::hash(reject.bytes).to_hex().as_str());
+        let kept = reject.bytes.len().min(KEPT);
+        self.raw.append_value(&reject.bytes[..kept]);
+        self.hash.append_value(hash.to_hex().as_str());
         self.end_row();
     }
 }

@@ -2,22 +2,66 @@
 
 use std::io::{self, Read};
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
+use relaydrift_parse::{BOM, LINE_LIMIT};
 
+use crate::events::KEPT;
 use crate::input::{Form, Input, read_up_to};
 
 /// Bytes read at a time; a window is at least one line and otherwise about this long.
 pub(crate) const WINDOW: usize = 16 * 1024 * 1024;
 
+/// A line of more bytes is longer than the limit, whatever its mark and its end are.
+const LONGEST: usize = LINE_LIMIT + BOM.len() + "\r\n".len();
+
+/// Bytes read at a time of a line that is too long.
+const STEP: u64 = 64 * 1024;
+
 /// Reads a log window by window.
 pub(crate) struct Windows {
     input: Box<dyn Read + Send>,
-    /// The beginning of a line whose end has not been read yet.
+    /// Read and not given out yet: the beginning of a line whose end has not been read, or what follows
+    /// a long line.
     tail: Vec<u8>,
     offset: u64,
     window: usize,
+    /// Bytes of a long line that has no end.
+    endless: u64,
     /// The file ends here, or cannot be read any further.
     ended: Option<io::Result<()>>,
+}
+
+/// Whole lines, or one that is too long to be held.
+#[derive(Debug)]
+pub(crate) struct Window {
+    /// Offset of the first byte.
+    pub(crate) offset: u64,
+    /// The lines; of a long line its first bytes.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) long: Option<LongLine>,
+}
+
+/// A line longer than any that is read.
+#[derive(Debug)]
+pub(crate) struct LongLine {
+    /// Bytes of a byte order mark before it.
+    pub(crate) mark: usize,
+    /// Its bytes, without mark and line end.
+    pub(crate) bytes: usize,
+    /// With its line end.
+    pub(crate) whole: u64,
+    /// Of its bytes.
+    pub(crate) hash: blake3::Hash,
+}
+
+impl Window {
+    /// Bytes of the log that it stands for.
+    pub(crate) fn length(&self) -> u64 {
+        let long = self.long.as_ref();
+        long.map_or(self.bytes.len() as u64, |line| {
+            line.mark as u64 + line.whole
+        })
+    }
 }
 
 impl Windows {
@@ -28,46 +72,100 @@ impl Windows {
             tail: Vec::new(),
             offset: from,
             window,
+            endless: 0,
             ended: None,
         })
     }
 
-    /// The next whole lines and the offset of the first; `None` at the end.
-    pub(crate) fn next(&mut self, mut lines: Vec<u8>) -> Option<(u64, Vec<u8>)> {
+    /// The next whole lines; `None` at the end.
+    pub(crate) fn next(&mut self, mut lines: Vec<u8>) -> Option<Window> {
         lines.clear();
         lines.append(&mut self.tail);
-        while self.ended.is_none() {
-            let had = lines.len();
+        let mut had = 0;
+        loop {
+            if let Some(last) = memrchr(b'\n', &lines[had..]) {
+                self.tail.extend_from_slice(&lines[had + last + 1..]);
+                lines.truncate(had + last + 1);
+                return Some(self.give(lines, None));
+            }
+            if lines.len() > LONGEST {
+                return self.long(lines);
+            }
+            if self.ended.is_some() {
+                break;
+            }
+            had = lines.len();
             // A line longer than a window is read on to its end, window by window.
             let want = self
                 .window
                 .saturating_sub(if had < self.window { had } else { 0 })
                 .max(1);
-            let result = self
-                .input
-                .by_ref()
-                .take(want as u64)
-                .read_to_end(&mut lines);
-            match result {
-                Ok(0) => self.ended = Some(Ok(())),
-                Ok(_) => {}
-                Err(error) => self.ended = Some(Err(error)),
-            }
-            if let Some(last) = memrchr(b'\n', &lines[had..]) {
-                self.tail.extend_from_slice(&lines[had + last + 1..]);
-                lines.truncate(had + last + 1);
-                let offset = self.offset;
-                self.offset += lines.len() as u64;
-                return Some((offset, lines));
-            }
+            self.read(want as u64, &mut lines);
         }
         self.tail = lines;
         None
     }
 
+    fn read(&mut self, want: u64, bytes: &mut Vec<u8>) {
+        match self.input.by_ref().take(want).read_to_end(bytes) {
+            Ok(0) => self.ended = Some(Ok(())),
+            Ok(_) => {}
+            Err(error) => self.ended = Some(Err(error)),
+        }
+    }
+
+    fn give(&mut self, bytes: Vec<u8>, long: Option<LongLine>) -> Window {
+        let offset = self.offset;
+        let window = Window {
+            offset,
+            bytes,
+            long,
+        };
+        self.offset += window.length();
+        window
+    }
+
+    /// Reads a line to its end, and holds no more of it than is kept.
+    fn long(&mut self, mut part: Vec<u8>) -> Option<Window> {
+        let mark = if part.starts_with(BOM) { BOM.len() } else { 0 };
+        part.drain(..mark);
+        let kept = part[..KEPT].to_vec();
+        let mut hash = blake3::Hasher::new();
+        // A CR at the end of a part belongs to the line or to its end.
+        let mut carriage_return = false;
+        loop {
+            let end = memchr(b'\n', &part);
+            let text = &part[..end.unwrap_or(part.len())];
+            if carriage_return && !text.is_empty() {
+                hash.update(b"\r");
+                carriage_return = false;
+            }
+            let body = text.strip_suffix(b"\r").unwrap_or(text);
+            hash.update(body);
+            carriage_return |= body.len() < text.len();
+            if let Some(end) = end {
+                self.tail.extend_from_slice(&part[end + 1..]);
+                let line = LongLine {
+                    mark,
+                    bytes: hash.count() as usize,
+                    whole: hash.count() + u64::from(carriage_return) + 1,
+                    hash: hash.finalize(),
+                };
+                return Some(self.give(kept, Some(line)));
+            }
+            if self.ended.is_some() {
+                self.endless = mark as u64 + hash.count() + u64::from(carriage_return);
+                return None;
+            }
+            part.clear();
+            self.read(STEP, &mut part);
+        }
+    }
+
     /// After the last window: the bytes of an unterminated last line, and the error that ended it.
     pub(crate) fn end(self) -> (u64, io::Result<()>) {
-        (self.tail.len() as u64, self.ended.unwrap_or(Ok(())))
+        let pending = self.tail.len() as u64 + self.endless;
+        (pending, self.ended.unwrap_or(Ok(())))
     }
 }
 
@@ -115,7 +213,8 @@ mod tests {
         let mut reader = Windows::open(&Input::file(path), 0, size).unwrap();
         let mut found = Vec::new();
         while let Some(window) = reader.next(Vec::new()) {
-            found.push(window);
+            assert!(window.long.is_none());
+            found.push((window.offset, window.bytes));
         }
         let (pending, result) = reader.end();
         result.unwrap();
@@ -163,8 +262,8 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let mut reader = Windows::open(&Input::file(&path), 0, 1000).unwrap();
         let mut lines = 0;
-        while let Some((_, window)) = reader.next(Vec::new()) {
-            lines += window.iter().filter(|byte| **byte == b'\n').count();
+        while let Some(window) = reader.next(Vec::new()) {
+            lines += window.bytes.iter().filter(|byte| **byte == b'\n').count();
         }
         assert!(lines > 10_000, "{lines}");
         assert!(reader.end().1.is_err());

@@ -85,7 +85,7 @@ impl Iterator for EventReader {
                 return Some(Ok(batch));
             }
             let windows = self.windows.as_mut()?;
-            let Some((offset, bytes)) = windows.next(std::mem::take(&mut self.spare)) else {
+            let Some(window) = windows.next(std::mem::take(&mut self.spare)) else {
                 let (_, result) = self.windows.take()?.end();
                 return result.err().map(|source| {
                     Err(Error::Read {
@@ -94,8 +94,12 @@ impl Iterator for EventReader {
                     })
                 });
             };
-            let result = self.window(offset, &bytes);
-            self.spare = bytes;
+            if window.long.is_some() {
+                self.line += 1;
+                continue;
+            }
+            let result = self.window(window.offset, &window.bytes);
+            self.spare = window.bytes;
             if let Err(error) = result {
                 self.windows = None;
                 return Some(Err(error));

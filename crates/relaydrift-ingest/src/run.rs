@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
+use relaydrift_parse::LINE_LIMIT;
 
 use crate::carry::{Carried, Carry, OpenColumns, PATIENCE, open_rows};
 use crate::chunk::{self, Loaded, Reading};
@@ -223,23 +224,24 @@ impl Shared<'_> {
                     continue;
                 }
             };
-            while let Some((offset, bytes)) = windows.next(spare.pop().unwrap_or_default()) {
-                (self.progress)(bytes.len() as u64);
-                loaded.push(Loaded {
-                    source: at,
-                    offset,
-                    bytes,
-                });
-                let size: usize = loaded.iter().map(|window| window.bytes.len()).sum();
+            while let Some(window) = windows.next(spare.pop().unwrap_or_default()) {
+                (self.progress)(window.length());
+                loaded.push(Loaded { source: at, window });
+                let size: usize = loaded.iter().map(|loaded| loaded.window.bytes.len()).sum();
                 if !self.keep.events || size >= self.cut.chunk {
                     let readings = (range.start, readings.as_mut_slice());
                     self.chunk(&loaded, readings, &mut emit, &mut done.carry, writer)?;
-                    spare.extend(loaded.drain(..).map(|window| window.bytes));
+                    spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
                 }
             }
             let (pending, result) = windows.end();
             let reading = &mut readings[at - range.start];
             reading.range.pending += pending;
+            if pending > LINE_LIMIT as u64 {
+                let path = self.sources[at].path.display();
+                let notice = format!("{path}: its last line has {pending} bytes and no end yet");
+                done.summary.notices.push(notice);
+            }
             if let Err(error) = result {
                 reading.unreadable = Some(format!("{error}; its whole lines so far were read"));
             }

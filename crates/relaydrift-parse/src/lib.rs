@@ -62,7 +62,7 @@ pub mod time;
 pub mod transaction;
 
 pub use header::{Columns, FIELDS, Header, HeaderError, LogKind};
-pub use lines::{BadHeader, Counts, LINE_LIMIT, Piece, Reject, Row, Visit, read};
+pub use lines::{BOM, BadHeader, Counts, LINE_LIMIT, Piece, Reject, Row, Visit, read};
 pub use open::{OpenSessions, arrange};
 pub use reason::Reason;
 pub use record::{Record, Text};

@@ -16,7 +16,8 @@ const NUL_RUN: usize = 16;
 /// Rows glued together on one line that are taken apart; a line with more is one reject.
 const GLUED_LIMIT: u32 = 64;
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// The byte order mark of UTF-8.
+pub const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Whole lines of one file (the last byte is an LF), and where they lie in it.
 #[derive(Debug, Clone, Copy)]
@@ -163,16 +164,7 @@ impl<'a> Reader<'a> {
         let body = line.strip_suffix(b"\r").unwrap_or(line);
         match body.first() {
             None => self.counts.blank_bytes += whole,
-            Some(b'#') => {
-                let number = self.number;
-                header.push(body).map_err(|source| BadHeader {
-                    line: number,
-                    offset,
-                    source,
-                })?;
-                self.counts.header_bytes += whole;
-            }
-            Some(b' ' | b'\t') if body.trim_ascii().is_empty() => self.counts.blank_bytes += whole,
+            // Before anything else: whoever reads a log does not hold such a line.
             Some(_) if body.len() > LINE_LIMIT => {
                 let reason = Reason::TooLong { bytes: body.len() };
                 self.reject(
@@ -185,6 +177,16 @@ impl<'a> Reader<'a> {
                     visit,
                 );
             }
+            Some(b'#') => {
+                let number = self.number;
+                header.push(body).map_err(|source| BadHeader {
+                    line: number,
+                    offset,
+                    source,
+                })?;
+                self.counts.header_bytes += whole;
+            }
+            Some(b' ' | b'\t') if body.trim_ascii().is_empty() => self.counts.blank_bytes += whole,
             Some(_) if self.has_nul => self.between_nul_runs(
                 Part {
                     body,

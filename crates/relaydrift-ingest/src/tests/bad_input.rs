@@ -225,6 +225,54 @@ fn b15_b16_b17_b18_limits() {
 }
 
 #[test]
+fn b15_a_line_that_is_too_long_is_the_same_reject_however_it_is_read() {
+    let good = format!("{}\r\n", row(&[]));
+    let length = 3 << 20;
+    for (mark, inside, end) in [
+        ("", "x", "\r\n"),
+        ("\u{feff}", "\r", "\n"),
+        ("", " ", "\n"),
+        ("#", "\0", "\r\n"),
+    ] {
+        let long = format!("{mark}{}{end}", inside.repeat(length));
+        let folder = tempfile::tempdir().unwrap();
+        let text = [&good, &long, &good, &long, &good, &long[..length]].concat();
+        std::fs::write(folder.path().join("SEND1.LOG"), &text).unwrap();
+        let read = |window: usize| {
+            let cut = Cut {
+                window,
+                ..Cut::default()
+            };
+            let (batches, summary) = read_once(folder.path(), cut, 1);
+            assert_eq!((summary.rows, summary.bytes()), (3, text.len() as u64));
+            assert_eq!(summary.pending_bytes, length as u64);
+            let notice = &summary.notices[0];
+            assert!(notice.contains("no end yet"), "{notice}");
+            let mut places = Vec::new();
+            for (_, batch) in batches.iter().filter(|(of, _)| *of == Table::Rejects) {
+                let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+                for name in ["line", "byte_offset", "bytes"] {
+                    let column = column(name);
+                    places.extend(column.as_primitive::<Int64Type>().values().iter().copied());
+                }
+            }
+            let counts = (summary.rejects, summary.header_bytes, summary.reject_bytes);
+            (rows(&batches, Table::Rejects), places, counts)
+        };
+        let whole = read(1 << 26);
+        assert_eq!(whole.0.len(), 2);
+        let reason = &whole.0[0]["reason"];
+        assert!(
+            reason.starts_with("line longer than limit: 31457"),
+            "{reason}"
+        );
+        for window in [1 << 12, 1 << 16, 1 << 20, 5 << 20] {
+            assert!(read(window) == whole, "{inside:?} in windows of {window}");
+        }
+    }
+}
+
+#[test]
 fn b19_b20_hostile_text_is_stored_as_it_is() {
     for text in [
         "a\u{202e}b",
