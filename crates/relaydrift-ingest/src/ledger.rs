@@ -9,7 +9,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-use relaydrift_parse::Counts;
+use relaydrift_parse::{Columns, Counts, Record};
 
 use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{
@@ -86,8 +86,10 @@ pub(crate) struct Ledger {
     known: HashMap<Key, Known>,
     /// Lengths of the heads on record, longest first.
     heads: Vec<u64>,
-    /// By place, name and `#Date`: the furthest offset read.
-    named: HashMap<(Place, String, String), u64>,
+    /// By place, name and [`stamp`]: its id.
+    named: HashMap<(Place, String, String), String>,
+    /// By id: the furthest offset read.
+    furthest: HashMap<String, u64>,
 }
 
 /// The end of a log that was deleted before it was read, or may not have been.
@@ -207,6 +209,17 @@ impl Rows<'_> {
         Some((key, self.text("source_id", row)?, path))
     }
 
+    /// As [`stamp`]; of a log without `#Date` the range from its start tells it.
+    fn stamp(&self, row: usize) -> Option<String> {
+        let first = || {
+            let times = self.0.column_by_name("first_time")?;
+            let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+            let told = self.int("from_offset", row) == 0 && !times.is_null(row);
+            told.then(|| times.value(row).to_string())
+        };
+        self.text("log_date", row).or_else(first)
+    }
+
     fn state(&self, row: usize, source_id: String) -> Known {
         Known {
             source_id,
@@ -228,7 +241,7 @@ impl Rows<'_> {
 impl Ledger {
     pub(crate) fn new(batches: &[RecordBatch]) -> Ledger {
         let mut known: HashMap<Key, Known> = HashMap::new();
-        let mut named = HashMap::new();
+        let (mut named, mut furthest) = (HashMap::new(), HashMap::new());
         for batch in batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
@@ -236,12 +249,12 @@ impl Ledger {
                     continue;
                 };
                 let state = rows.state(row, source_id);
-                if let Some(date) = rows.text("log_date", row) {
-                    let to = named
-                        .entry((key.0.clone(), name(Path::new(&path)), date))
-                        .or_insert(0);
-                    *to = state.to_offset.max(*to);
+                if let Some(stamp) = rows.stamp(row) {
+                    let log = (key.0.clone(), name(Path::new(&path)), stamp);
+                    named.insert(log, state.source_id.clone());
                 }
+                let to = furthest.entry(state.source_id.clone()).or_insert(0);
+                *to = state.to_offset.max(*to);
                 let newer = known
                     .get(&key)
                     .is_none_or(|old| old.to_offset <= state.to_offset);
@@ -257,17 +270,24 @@ impl Ledger {
             known,
             heads,
             named,
+            furthest,
         }
     }
 
-    /// What a log is whose start matches none: too short to tell, or another.
-    fn by_name(&self, source: &Source, bytes: u64) -> State {
-        let date = source.first_header.date.clone().unwrap_or_default();
-        let known = self
-            .named
-            .get(&(source.place.clone(), name(&source.path), date));
-        let shorter = bytes < HEAD as u64 && known.is_some_and(|to| bytes < *to);
-        if shorter { State::Shorter } else { State::New }
+    /// True if a log was cut back, or an older copy of it is at hand: it is so short that it may begin as it
+    /// did when less of it was read, or not even that.
+    fn is_cut_back(&self, source: &Source, head: &[u8], state: Option<&Known>) -> bool {
+        if head.len() >= HEAD {
+            return false;
+        }
+        let named = || {
+            let stamp = stamp(source, head)?;
+            let log = (source.place.clone(), name(&source.path), stamp);
+            self.named.get(&log)
+        };
+        let known = state.map(|state| &state.source_id).or_else(named);
+        let furthest = self.furthest.get(known.unwrap_or(&source.source_id));
+        furthest.is_some_and(|to| (head.len() as u64) < *to)
     }
 
     /// Moves a source to the first byte that was not read yet.
@@ -285,8 +305,12 @@ impl Ledger {
             self.known
                 .get(&key(source.place.clone(), *bytes, hash, &source.path))
         });
-        let Some(state) = found.flatten().next() else {
-            return Ok(self.by_name(source, head.len() as u64));
+        let state = found.flatten().next();
+        if self.is_cut_back(source, &head, state) {
+            return Ok(State::Shorter);
+        }
+        let Some(state) = state else {
+            return Ok(State::New);
         };
         let from = state.to_offset.saturating_sub(HEAD as u64);
         let had = (state.to_offset - from) as usize;
@@ -314,6 +338,16 @@ impl Ledger {
         let more = new.len() == PEEK || new.contains(&b'\n');
         Ok(if more { State::New } else { State::Known })
     }
+}
+
+/// What tells logs of one name apart: `#Date`, else the time of the first row (microseconds).
+fn stamp(source: &Source, head: &[u8]) -> Option<String> {
+    let first = || {
+        let line = head.split(|byte| *byte == b'\n').next()?;
+        let row = Record::parse(line.trim_ascii_end(), &Columns::default());
+        Some(row.ok()?.time.to_string())
+    };
+    source.first_header.date.clone().or_else(first)
 }
 
 /// What was read last of a log that is gone: known by its path, or under another one by its start.

@@ -752,3 +752,51 @@ fn a_short_log_that_grew_while_it_was_read_leaves_no_gap() {
     assert_eq!((gap.source.from_offset, gap.bytes), (end, end / 3 * 2));
     assert_eq!(gap.source.from_line, 4);
 }
+
+#[test]
+fn a_short_log_that_is_cut_back_is_not_taken_in_again() {
+    let row = |n: usize| {
+        format!(
+            "2026-10-05T10:00:0{n}.000Z,Out,08DF1F4EEFBDC00{n},0,,192.0.2.1:25,*,,attempting to connect\r\n"
+        )
+    };
+    let date = "#Software: Microsoft Exchange Server\r\n#Date: 2026-10-05T10:00:00.000Z\r\n";
+    for head in ["", date] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("SEND2026100510-1.LOG");
+        let text = |rows: usize| head.to_owned() + &(0..rows).map(row).collect::<String>();
+        let mut ledger = Vec::new();
+        let mut read_now = |text: String| {
+            std::fs::write(&log, text).unwrap();
+            let plan = find(std::slice::from_ref(&log), &Naming::default()).unwrap();
+            let plan = plan.resume(&ledger);
+            let keep = Keep {
+                open_rows: true,
+                ..WHOLE
+            };
+            let (memory, before) = (Memory::default(), Before::default());
+            let cut = Cut::default();
+            let read = read(&plan.sources, before, keep, cut, 1, &memory, &|_| {});
+            let stored = memory.0.into_inner().unwrap();
+            ledger.extend(
+                stored
+                    .into_iter()
+                    .filter(|(of, _)| *of == Table::Sources)
+                    .map(|(_, batch)| batch),
+            );
+            let reasons = plan.skipped.iter().map(|file| file.reason.clone());
+            (read.unwrap().rows, reasons.collect::<String>())
+        };
+        let nothing = "shorter than what was taken in of it before: nothing new";
+        assert_eq!(read_now(text(2)), (2, String::new()));
+        assert_eq!(read_now(text(6)), (4, String::new()));
+        for rows in 1..6 {
+            assert_eq!(read_now(text(rows)), (0, nothing.to_owned()), "{rows} rows");
+        }
+        assert_eq!(read_now(text(7)), (1, String::new()));
+        // Another log of that name begins with another row.
+        let other = text(6).replace("10:00:0", "10:00:1");
+        let other = other.replace("#Date: 2026-10-05T10:00:10", "#Date: 2026-10-05T10:00:11");
+        assert_eq!(read_now(other), (6, String::new()));
+    }
+}
