@@ -23,8 +23,8 @@ with files as (
         max(last_time) as last_time,
         coalesce(bool_or(array_has(flags, 'gap')), false) as deleted,
         -- SEND2026100510-2.LOG: the second of its hour.
-        max(regexp_replace(path, '^.*SEND([0-9]{8,10})-([0-9]+)[^/\\]*$', '\1', 'i')) as stamp,
-        max(try_cast(regexp_replace(path, '^.*SEND([0-9]{8,10})-([0-9]+)[^/\\]*$', '\2', 'i') as bigint)) as instance
+        max(regexp_match(path, 'SEND([0-9]{8,10})-([0-9]+)[^/\\]*$', 'i')[1]) as stamp,
+        max(try_cast(regexp_match(path, 'SEND([0-9]{8,10})-([0-9]+)[^/\\]*$', 'i')[2] as bigint)) as instance
     from sources
     group by organization, server, service, source_id
 ),
