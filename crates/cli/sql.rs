@@ -209,6 +209,7 @@ mod tests {
             nested("nullable(", ")"),
             nested("", "[]"),
             nested("struct<a ", ">"),
+            format!("select arrow_cast(null, '{}')", "List(".repeat(20_000)),
         ] {
             let error = ask(&ctx, &query).await.unwrap_err().to_string();
             assert!(error.contains("2000"), "{error}");

@@ -8,7 +8,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 pub const LIMIT: usize = 256;
 
 /// Levels of brackets in each other, and of types (`array<…>`, `int[][]`), which are only counted: no fewer
-/// than there are. Text that is no SQL has none.
+/// than there are. The text of a quoted string counts too, as `arrow_cast` reads a type out of it. Text that is
+/// no SQL has none.
 pub fn depth(query: &str) -> usize {
     let tokens = Tokenizer::new(&GenericDialect {}, query).tokenize();
     let tokens = tokens.unwrap_or_default();
@@ -21,6 +22,7 @@ pub fn depth(query: &str) -> usize {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => open += 1,
             Token::RParen | Token::RBracket | Token::RBrace => open = open.saturating_sub(1),
+            Token::SingleQuotedString(text) => deepest = deepest.max(open + quoted(text)),
             _ => {}
         }
         types += usize::from(match token {
@@ -32,6 +34,20 @@ pub fn depth(query: &str) -> usize {
         before = token;
     }
     deepest + types
+}
+
+/// Levels of parentheses in a string.
+fn quoted(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' => open += 1,
+            b')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
 }
 
 /// A word after which `<` holds a type and is no comparison.
@@ -49,14 +65,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_are_counted_outside_quotes_and_comments() {
+    fn levels_are_counted_outside_names_and_comments() {
         for (query, levels) in [
             ("select 1", 0),
             ("select (1 + (2)), (3)", 2),
             (
-                "select '((', \"((\" -- ((\n/* (( */ from a where b < 1 and c < 2",
+                "select \"((\" -- ((\n/* (( */ from a where b < 1 and c < 2",
                 0,
             ),
+            ("select arrow_cast(a, 'List(List(Int32))'), '(a) (b)'", 3),
             ("select cast(a as array<array<int>>)", 3),
             ("select a::int[][]", 2),
             ("select [1, 2], [3]", 1),
