@@ -36,16 +36,16 @@ passes as (
         value,
         first_seen,
         max(proof) over (
-            partition by organization, connector_id, server, kind
+            partition by organization, connector_id, server
             order by at
             range between unbounded preceding and current row
         ) as last_proved
     from (
-        select organization, connector_id, server, kind, at, at as proof, null as value, null as first_seen
+        select organization, connector_id, server, at, at as proof, null as kind, null as value, null as first_seen
         from proved_relays
         union all
         select
-            organization, connector_id, server, kind, last_seen + interval '1 hour' as at, null as proof, value, first_seen
+            organization, connector_id, server, last_seen + interval '1 hour' as at, null as proof, kind, value, first_seen
         from places
     )
 ),

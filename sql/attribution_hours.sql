@@ -3,28 +3,18 @@
 -- the hour is good: less than `incident_percent` of them were refused. Times are corrected by `clocks`;
 -- `skew_seconds` takes that back.
 -- Grain: organization, connector_id, server, hour. Reads: observed, clocks.
-with relayed as (
-    select
-        organization,
-        connector_id,
-        server,
-        hour,
-        accepted,
-        refused,
-        first_accepted,
-        last_accepted,
-        first_refused,
-        last_refused,
-        first_session_id,
-        sum(refused) over (partition by organization, connector_id, compared) as refused_ever
+with refused_ever as (
+    select organization, connector_id, compared
     from observed
-    where kind = 'relay' and accepted + refused > 0
+    where kind = 'relay'
+    group by organization, connector_id, compared
+    having sum(refused) > 0
 ),
 
 hours as (
     select
-        organization,
-        connector_id,
+        observed.organization,
+        observed.connector_id,
         server,
         hour,
         sum(accepted) as accepted,
@@ -34,9 +24,13 @@ hours as (
         min(first_refused) as first_refused,
         max(last_refused) as last_refused,
         first_value(first_session_id order by first_refused nulls last, first_session_id) as session_id
-    from relayed
-    where refused_ever > 0
-    group by organization, connector_id, server, hour
+    from observed
+    inner join refused_ever
+        on observed.organization = refused_ever.organization
+        and observed.connector_id = refused_ever.connector_id
+        and observed.compared = refused_ever.compared
+    where kind = 'relay' and accepted + refused > 0
+    group by observed.organization, observed.connector_id, server, hour
 ),
 
 corrected as (

@@ -126,7 +126,6 @@ passed as (
         on ended.organization = proved_relays.organization
         and ended.connector_id = proved_relays.connector_id
         and ended.server = proved_relays.server
-        and proved_relays.kind = 'certificate'
         and proved_relays.at >= dated.not_after
         and proved_relays.at <= ended.first_refused
 ),

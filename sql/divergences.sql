@@ -222,7 +222,6 @@ proved as (
         on explained.organization = proved_relays.organization
         and explained.connector_id = proved_relays.connector_id
         and explained.server = proved_relays.server
-        and proved_relays.kind = 'certificate'
         and proved_relays.at < explained.divergence['begins']
     where explained.causes = 0
     group by explained.organization, explained.connector_id, explained.server, explained.run

@@ -172,6 +172,7 @@ with changed as (
     where band is not null
 ),
 
+-- What is asked about a finding is answered for few columns; the texts are joined once, at the end.
 mismatched as (
     select distinct
         organization,
@@ -184,8 +185,7 @@ mismatched as (
     where verdict = 'expected_mismatch' and not inferred
 ),
 
--- `change` holds the finding as a whole, so that grouping by server and back needs no list of columns.
-fleet as (
+planned as (
     select
         changed.kind,
         changed.organization,
@@ -194,21 +194,101 @@ fleet as (
         changed.class,
         changed.first_seen,
         changed.after,
-        first_value(
-            named_struct(
-                'severity', changed.severity, 'found_at', changed.found_at, 'role', connectors.role,
-                'before', changed.before, 'last_good', changed.last_good,
-                'breaks', changed.breaks or mismatched.organization is not null,
-                'refused', changed.refused_after, 'last_refused', changed.last_refused,
-                'session_id', changed.session_id, 'detail', changed.detail
-            )
-        ) as change,
+        min(plans.id) as planned_change_id
+    from changed
+    inner join authorized_changes as plans
+        on changed.organization = plans.organization
+        and lower(changed.connector_id) = plans.connector
+        and changed.first_seen >= plans.starts
+        and changed.first_seen <= plans.ends
+        and (changed.after = plans.thumbprint or ip_in(changed.after, plans.address))
+    where changed.kind in ('certificate', 'egress') and changed.class not in ('diverged', 'expired', 'expiring')
+    group by
+        changed.kind,
+        changed.organization,
+        changed.connector_id,
+        changed.server,
+        changed.class,
+        changed.first_seen,
+        changed.after
+),
+
+-- Every server that reached Exchange Online meanwhile, and whether it was refused for long.
+refused_there as (
+    select
+        broken.organization,
+        broken.connector_id,
+        broken.first_seen,
+        broken.last_refused,
+        cloud_hours.server,
         coalesce(
             max(cloud_hours.last_refused)
-            >= greatest(min(cloud_hours.first_refused), changed.first_seen) + setting('relaydrift.critical_minutes'),
+            >= greatest(min(cloud_hours.first_refused), broken.first_seen) + setting('relaydrift.critical_minutes'),
             false
-        ) as server_refused,
-        min(planned.id) as planned_change_id
+        ) as for_long
+    from (select distinct organization, connector_id, first_seen, last_refused from changed where breaks) as broken
+    inner join cloud_hours
+        on broken.organization = cloud_hours.organization
+        and broken.connector_id = cloud_hours.connector_id
+        and cloud_hours.hour >= date_trunc('hour', broken.first_seen)
+        and cloud_hours.hour <= broken.last_refused
+    group by broken.organization, broken.connector_id, broken.first_seen, broken.last_refused, cloud_hours.server
+),
+
+refused_everywhere as (
+    select
+        organization,
+        connector_id,
+        first_seen,
+        last_refused,
+        bool_and(for_long) as everywhere
+    from refused_there
+    group by organization, connector_id, first_seen, last_refused
+),
+
+-- Whose mail is relayed again has proved it after the last refusal.
+relayed as (
+    select
+        ended.organization,
+        ended.connector_id,
+        ended.server,
+        ended.last_refused,
+        min(proved_relays.at) as again
+    from (
+        select distinct organization, connector_id, server, last_refused
+        from changed
+        where last_refused is not null
+    ) as ended
+    inner join proved_relays
+        on ended.organization = proved_relays.organization
+        and ended.connector_id = proved_relays.connector_id
+        and ended.server = proved_relays.server
+        and proved_relays.at > ended.last_refused
+    group by ended.organization, ended.connector_id, ended.server, ended.last_refused
+),
+
+weighed as (
+    select
+        changed.found_at,
+        changed.kind,
+        changed.class,
+        changed.severity,
+        changed.breaks or mismatched.organization is not null as breaking,
+        coalesce(refused_everywhere.everywhere, false) as everywhere,
+        changed.organization,
+        changed.connector_id,
+        connectors.role,
+        changed.server,
+        changed.before,
+        changed.after,
+        changed.first_seen,
+        changed.last_good,
+        changed.refused_after,
+        changed.last_refused,
+        relayed.again,
+        changed.session_id,
+        changed.detail,
+        planned.planned_change_id
     from changed
     inner join connectors
         on changed.organization = connectors.organization and changed.connector_id = connectors.connector_id
@@ -219,92 +299,57 @@ fleet as (
         and changed.kind = mismatched.kind
         and changed.after = mismatched.value
         and changed.first_seen = mismatched.first_seen
-    left join authorized_changes as planned
-        on changed.organization = planned.organization
-        and lower(changed.connector_id) = planned.connector
-        and changed.kind in ('certificate', 'egress')
-        and changed.class not in ('diverged', 'expired', 'expiring')
-        and changed.first_seen >= planned.starts
-        and changed.first_seen <= planned.ends
-        and (changed.after = planned.thumbprint or ip_in(changed.after, planned.address))
-    left join cloud_hours
-        on changed.organization = cloud_hours.organization
-        and changed.connector_id = cloud_hours.connector_id
-        and changed.breaks
-        and cloud_hours.hour >= date_trunc('hour', changed.first_seen)
-        and cloud_hours.hour <= changed.last_refused
+    left join planned
+        on changed.kind = planned.kind
+        and changed.organization = planned.organization
+        and changed.connector_id = planned.connector_id
+        and changed.server = planned.server
+        and changed.class = planned.class
+        and changed.first_seen = planned.first_seen
+        and changed.after = planned.after
+    left join refused_everywhere
+        on changed.breaks
+        and changed.organization = refused_everywhere.organization
+        and changed.connector_id = refused_everywhere.connector_id
+        and changed.first_seen = refused_everywhere.first_seen
+        and changed.last_refused = refused_everywhere.last_refused
+    left join relayed
+        on changed.organization = relayed.organization
+        and changed.connector_id = relayed.connector_id
+        and changed.server = relayed.server
+        and changed.last_refused = relayed.last_refused
     where connectors.role in ('cloud_hybrid', 'cloud_relay')
-    group by
-        changed.kind,
-        changed.organization,
-        changed.connector_id,
-        changed.server,
-        changed.class,
-        changed.first_seen,
-        changed.after,
-        cloud_hours.server
-),
-
--- Whose mail is relayed again has proved it after the last refusal: with its address where that is the change.
-weighed as (
-    select
-        fleet.kind,
-        fleet.organization,
-        fleet.connector_id,
-        fleet.server,
-        fleet.class,
-        fleet.first_seen,
-        fleet.after,
-        first_value(fleet.change) as change,
-        bool_and(fleet.server_refused) as fleet_refused,
-        min(fleet.planned_change_id) as planned_change_id,
-        min(proved_relays.at) as relayed_again
-    from fleet
-    left join proved_relays
-        on fleet.organization = proved_relays.organization
-        and fleet.connector_id = proved_relays.connector_id
-        and fleet.server = proved_relays.server
-        and case when fleet.kind = 'egress' then 'egress' else 'certificate' end = proved_relays.kind
-        and proved_relays.at > fleet.change['last_refused']
-    group by
-        fleet.kind,
-        fleet.organization,
-        fleet.connector_id,
-        fleet.server,
-        fleet.class,
-        fleet.first_seen,
-        fleet.after
 )
 
 select
-    change['found_at'] as found_at,
+    found_at,
     kind,
     class,
     case
-        when change['breaks'] and fleet_refused then setting('relaydrift.severity_refused_everywhere')
-        when change['breaks'] then setting('relaydrift.severity_refused')
+        when breaking and everywhere then setting('relaydrift.severity_refused_everywhere')
+        when breaking then setting('relaydrift.severity_refused')
         when planned_change_id is not null then 'info'
-        else change['severity']
+        else severity
     end as severity,
-    change['breaks'] as breaking,
+    breaking,
     organization,
     connector_id,
-    change['role'] as role,
+    role,
     server,
-    change['before'] as before,
+    before,
     after,
     first_seen,
-    change['last_good'] as last_good,
-    change['refused'] as refused_after,
-    change['last_refused'] as last_refused,
-    relayed_again,
-    change['session_id'] as session_id,
-    change['detail'] as detail,
+    last_good,
+    refused_after,
+    last_refused,
+    again as relayed_again,
+    session_id,
+    detail,
     left(
         encode(
             sha256(
                 concat_ws(
-                    chr(31), kind, organization, connector_id, server, change['before'], after,
+                    chr(31), kind, organization, connector_id, server, before, after,
                     cast(cast(first_seen as bigint) as varchar)
                 )
             ),

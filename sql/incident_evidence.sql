@@ -6,7 +6,7 @@
 -- first refusal, false without an import (`imported`). `own_senders`, `foreign_senders`: domains of senders that are the tenant's (an accepted domain
 -- covers them; without an import, a name on a certificate that the connector sent) or not.
 -- Grain: incident.
--- Reads: incidents, certificate_changes, lapses, verdicts, observed, certificate_facts, cloud_hours, external_mail, spans,
+-- Reads: incidents, certificate_changes, lapses, verdicts, observed, certificate_facts, cloud_hours, relayed_mail, failed_mail, spans,
 -- expected_connectors, expected_matches, own_domains, certificates.
 with keys as (
     select
@@ -94,7 +94,7 @@ secured as (
                     and shown.refused > 0
                     and peer.subject is not null
                     and coalesce(
-                        certificate_family(peer.subject, peer.names)
+                        peer.family
                         not in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com'),
                         true
                     )
@@ -124,12 +124,22 @@ passed as (
         bool_or((mail.thumbprint is not distinct from keys.thumbprint)) as same_certificate,
         array_distinct(array_agg(mail.egress_ip) filter (where mail.egress_ip is not null)) as egress_ips
     from keys
-    inner join external_mail as mail
+    inner join relayed_mail as mail
         on keys.organization = mail.organization
         and keys.connector_id = mail.connector_id
         and keys.server = mail.server
         and mail.at between keys.first_refused - interval '15 minutes' and keys.last_refused
-    where mail.proves and mail.family is null
+    where
+        not exists (
+            select 1
+            from failed_mail
+            where
+                failed_mail.organization = mail.organization
+                and failed_mail.server = mail.server
+                and failed_mail.service = mail.service
+                and failed_mail.session_id = mail.session_id
+                and failed_mail.ordinal = mail.ordinal
+        )
     group by keys.incident
 ),
 

@@ -1,5 +1,5 @@
 -- One incident: mail of a connector on a server that Exchange Online turned away for one family of reasons
--- (see `external_mail`), from the first refusal to the last, with what the refused mail had in common.
+-- (see `failed_mail`), from the first refusal to the last, with what the refused mail had in common.
 -- It opens at three such transactions in two or more sessions that are a fifth of the server's external
 -- transactions within 15 minutes (where there are fewer than three: all of them, for want of attribution). Refusals belong together until
 -- two hours without one, with three proved relays in them, lie between.
@@ -8,8 +8,8 @@
 -- fewer than three times); `closed`; `historic` (closed for more than a week). The numbers are settings.
 -- `first`: the first refused transaction. `messages`: what bounced and must be sent again.
 -- incident: a number for joins. null_senders: transactions without a sender (reports, out-of-office replies).
--- Grain: incident. Reads: external_mail, present.
-with told as (
+-- Grain: incident. Reads: failed_mail, relayed_mail, present.
+with failed as (
     select
         organization,
         connector_id,
@@ -20,32 +20,16 @@ with told as (
         at,
         session_id,
         ordinal,
-        -- Only failures are told of; the many others are counted, and sorted without it.
-        case when family is not null then named_struct(
+        proves,
+        named_struct(
             'at', at, 'service', service, 'session_id', session_id, 'ordinal', ordinal, 'source_id', source_id, 'line', line,
             'message_id', message_id, 'sender_domain', sender_domain, 'refused', refused,
             'refused_domains', refused_domains, 'code', reply_code, 'enhanced', enhanced_code, 'attr', attr_code,
             'text', reply_text, 'thumbprint', thumbprint, 'egress_ip', egress_ip
-        ) end as mail,
+        ) as mail,
         lag(at) over of_session as session_before,
-        lead(at) over of_session as session_after,
-        sum(case when proves then 1 else 0 end) over (
-            partition by organization, connector_id, server
-            order by at
-            range between unbounded preceding and current row
-        ) as proved_until,
-        sum(case when proves then 1 else 0 end) over (partition by organization, connector_id, server) as proved_ever,
-        max(case when proves then at end) over (
-            partition by organization, connector_id, server
-            order by at, session_id, ordinal
-            rows between unbounded preceding and 1 preceding
-        ) as proved_last,
-        min(case when proves then at end) over (
-            partition by organization, connector_id, server
-            order by at, session_id, ordinal
-            rows between 1 following and unbounded following
-        ) as proved_next
-    from external_mail
+        lead(at) over of_session as session_after
+    from failed_mail
     window of_session as (
         partition by organization, connector_id, server, family, about, session_id order by at, ordinal
     )
@@ -53,7 +37,7 @@ with told as (
 
 -- Each transaction comes into the window at its time and leaves it 15 minutes later; a session is in it from its
 -- first refusal there to 15 minutes after its last.
-points as (
+failing as (
     select
         organization,
         connector_id,
@@ -65,70 +49,188 @@ points as (
         session_id,
         ordinal,
         mail,
-        proved_ever,
-        proved_until,
-        proved_last,
-        proved_next,
-        1 as step,
-        case
-            when coalesce(session_before + setting('relaydrift.incident_window_minutes') <= at, true) then 1
-            else 0
-        end as session_step
-    from told
-    union all
-    select
-        organization,
-        connector_id,
-        role,
-        server,
-        family,
-        about,
-        at + setting('relaydrift.incident_window_minutes') as at,
-        session_id,
-        ordinal,
-        null as mail,
-        null as proved_ever,
-        null as proved_until,
-        null as proved_last,
-        null as proved_next,
-        -1 as step,
-        case
-            when coalesce(session_after >= at + setting('relaydrift.incident_window_minutes'), true) then -1
-            else 0
-        end as session_step
-    from told
-),
-
-weighed as (
-    select
-        organization,
-        connector_id,
-        role,
-        server,
-        family,
-        about,
-        at,
-        session_id,
-        ordinal,
-        mail,
-        proved_ever,
-        proved_until,
-        proved_last,
-        proved_next,
-        step,
         sum(step) over of_family as failed_lately,
         sum(session_step) over of_family as sessions_lately,
-        sum(step) over (
+        sum(case when proves then 0 else step end) over (
             partition by organization, connector_id, server
             order by at
             range between unbounded preceding and current row
-        ) as tried_lately
-    from points
+        ) as only_failed_lately
+    from (
+        select
+            organization,
+            connector_id,
+            role,
+            server,
+            family,
+            about,
+            at,
+            session_id,
+            ordinal,
+            proves,
+            mail,
+            1 as step,
+            case
+                when coalesce(session_before + setting('relaydrift.incident_window_minutes') <= at, true) then 1
+                else 0
+            end as session_step
+        from failed
+        union all
+        select
+            organization,
+            connector_id,
+            role,
+            server,
+            family,
+            about,
+            at + setting('relaydrift.incident_window_minutes') as at,
+            session_id,
+            ordinal,
+            proves,
+            null as mail,
+            -1 as step,
+            case
+                when coalesce(session_after >= at + setting('relaydrift.incident_window_minutes'), true) then -1
+                else 0
+            end as session_step
+        from failed
+    )
     window of_family as (
         partition by organization, connector_id, server, family, about
         order by at
         range between unbounded preceding and current row
     )
+),
+
+-- Proved relays are many, failures few: they are counted between the times that are asked about, which are that
+-- of each failure (0), the microsecond before it (1), and 15 minutes before it (2).
+marks as (
+    select
+        organization,
+        connector_id,
+        server,
+        failed_at,
+        unnest([failed_at, failed_at - interval '1 microsecond', failed_at - setting('relaydrift.incident_window_minutes')]) as at,
+        unnest([0, 1, 2]) as question
+    from (select distinct organization, connector_id, server, at as failed_at from failed_mail)
+),
+
+lined_up as (
+    select
+        organization,
+        connector_id,
+        server,
+        failed_at,
+        question,
+        proved,
+        sum(step) over (
+            partition by organization, connector_id, server
+            order by at, step
+            rows between unbounded preceding and current row
+        ) as mark
+    from (
+        select organization, connector_id, server, at, 1 as step, failed_at, question, null as proved
+        from marks
+        union all
+        select
+            relayed_mail.organization,
+            relayed_mail.connector_id,
+            relayed_mail.server,
+            relayed_mail.at,
+            0 as step,
+            null as failed_at,
+            null as question,
+            relayed_mail.at as proved
+        from relayed_mail
+        inner join (select distinct organization, connector_id, server from failed_mail) as hit
+            on relayed_mail.organization = hit.organization
+            and relayed_mail.connector_id = hit.connector_id
+            and relayed_mail.server = hit.server
+    )
+),
+
+between_marks as (
+    select
+        organization,
+        connector_id,
+        server,
+        mark,
+        max(failed_at) as failed_at,
+        max(question) as question,
+        count(proved) as proofs,
+        min(proved) as first_proof,
+        max(proved) as last_proof
+    from lined_up
+    group by organization, connector_id, server, mark
+),
+
+answered as (
+    select
+        organization,
+        connector_id,
+        server,
+        failed_at,
+        question,
+        coalesce(sum(proofs) over before_mark, 0) as proved_until,
+        max(last_proof) over before_mark as proved_last,
+        sum(proofs) over after_mark as proved_after,
+        min(first_proof) over after_mark as proved_next
+    from between_marks
+    window
+        before_mark as (
+            partition by organization, connector_id, server
+            order by mark
+            rows between unbounded preceding and 1 preceding
+        ),
+        after_mark as (
+            partition by organization, connector_id, server
+            order by mark
+            rows between current row and unbounded following
+        )
+),
+
+counted as (
+    select
+        organization,
+        connector_id,
+        server,
+        failed_at,
+        max(case question when 0 then proved_until end) as proved_until,
+        max(case question when 0 then proved_after end) as proved_after,
+        max(case question when 0 then proved_next end) as proved_next,
+        max(case question when 1 then proved_last end) as proved_last,
+        max(case question when 0 then proved_until end) - max(case question when 2 then proved_until end) as proved_lately
+    from answered
+    where failed_at is not null
+    group by organization, connector_id, server, failed_at
+),
+
+weighed as (
+    select
+        failing.organization,
+        failing.connector_id,
+        failing.role,
+        failing.server,
+        failing.family,
+        failing.about,
+        failing.at,
+        failing.session_id,
+        failing.ordinal,
+        failing.mail,
+        failing.failed_lately,
+        failing.sessions_lately,
+        failing.only_failed_lately + counted.proved_lately as tried_lately,
+        counted.proved_until,
+        counted.proved_after,
+        counted.proved_next,
+        counted.proved_last
+    from failing
+    inner join counted
+        on failing.organization = counted.organization
+        and failing.connector_id = counted.connector_id
+        and failing.server = counted.server
+        and failing.at = counted.failed_at
+    where failing.mail is not null
 ),
 
 failures as (
@@ -143,7 +245,7 @@ failures as (
         session_id,
         ordinal,
         mail,
-        proved_ever - proved_until as proved_after,
+        proved_after,
         proved_last,
         proved_next,
         case
@@ -162,7 +264,6 @@ failures as (
             else 0
         end as begins
     from weighed
-    where family is not null and step = 1
     window by_time as (
         partition by organization, connector_id, server, family, about order by at, session_id, ordinal
     )

@@ -35,9 +35,8 @@ peers as (
         observations.first_line,
         facts.subject,
         facts.issuer,
-        certificate_family(facts.subject, facts.names)
-        in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com') as named,
-        public_authority(facts.issuer) as trusted
+        facts.family in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com') as named,
+        facts.public_issuer as trusted
     from observations
     left join certificate_facts as facts on observations.value = facts.thumbprint
     left join proxied
@@ -122,30 +121,46 @@ states as (
     where named is not null
 ),
 
-ordered as (
-    select
+-- Where nothing was bad there is no lapse.
+lapsing as (
+    select distinct
         class,
         organization,
         connector_id,
-        server,
-        value,
-        bad,
-        told,
-        first_seen,
-        last_seen,
-        sessions,
-        refused,
-        first_refused,
-        last_refused,
-        first_session_id,
-        first_source_id,
-        first_line,
+        server
+    from states
+    where bad
+),
+
+ordered as (
+    select
+        states.class,
+        states.organization,
+        states.connector_id,
+        states.server,
+        states.value,
+        states.bad,
+        states.told,
+        states.first_seen,
+        states.last_seen,
+        states.sessions,
+        states.refused,
+        states.first_refused,
+        states.last_refused,
+        states.first_session_id,
+        states.first_source_id,
+        states.first_line,
         max(case when bad then last_seen end) over earlier as bad_seen,
         max(case when not bad then last_seen end) over earlier as good_seen,
         last_value(case when not bad then value end) ignore nulls over earlier as good_value
     from states
+    inner join lapsing
+        on states.class = lapsing.class
+        and states.organization = lapsing.organization
+        and states.connector_id = lapsing.connector_id
+        and states.server = lapsing.server
     window earlier as (
-        partition by class, organization, connector_id, server
+        partition by states.class, states.organization, states.connector_id, states.server
         order by first_seen, bad, value
         rows between unbounded preceding and 1 preceding
     )
@@ -251,7 +266,6 @@ proved as (
         on offered.organization = proved_relays.organization
         and offered.connector_id = proved_relays.connector_id
         and offered.server = proved_relays.server
-        and proved_relays.kind = 'certificate'
         and proved_relays.at < coalesce(offered.lapse['first_refused'], offered.lapse['first_seen'])
     group by offered.class, offered.organization, offered.connector_id, offered.server, offered.number
 )

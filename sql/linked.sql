@@ -2,25 +2,80 @@
 -- sessions: what `observations` cannot hold, as the two halves lie in different logs. The front end's own
 -- rows there count its sessions, so `sessions` is 0 here; recipient domains (`relay`) stand here alone.
 -- Grain: organization, connector_id, server, kind, value, hour. Reads: proxied_halves, front_ends.
-with halves as (
+with answered as (
+    select
+        organization,
+        hub_session_id,
+        sum(accepted) as accepted,
+        sum(refused) as refused,
+        min(first_accepted) as first_accepted,
+        max(last_accepted) as last_accepted,
+        min(first_refused) as first_refused,
+        max(last_refused) as last_refused
+    from proxied_halves
+    where half = 'hub'
+    group by organization, hub_session_id
+),
+
+shown as (
     select
         fronts.organization,
         fronts.connector_id,
         fronts.server,
-        named_struct(
-            'start_time', fronts.start_time, 'session_id', fronts.session_id, 'source_id', fronts.source_id,
-            'line', fronts.line, 'sessions', cast(0 as bigint)
-        ) as front,
-        named_struct(
-            'start_time', hubs.start_time, 'session_id', hubs.session_id, 'source_id', hubs.source_id,
-            'line', hubs.line, 'sessions', cast(1 as bigint)
-        ) as hub,
-        fronts.certificate,
-        fronts.egress,
-        fronts.tls,
-        fronts.peer,
-        fronts.route,
-        hubs.domain,
+        unnest([
+            named_struct('kind', 'certificate', 'value', fronts.certificate),
+            named_struct('kind', 'egress', 'value', fronts.egress),
+            named_struct('kind', 'tls', 'value', fronts.tls),
+            named_struct('kind', 'peer', 'value', fronts.peer),
+            named_struct('kind', 'route', 'value', fronts.route)
+        ]) as shown,
+        fronts.start_time,
+        fronts.session_id,
+        fronts.source_id,
+        fronts.line,
+        answered.accepted,
+        answered.refused,
+        answered.first_accepted,
+        answered.last_accepted,
+        answered.first_refused,
+        answered.last_refused
+    from answered
+    inner join front_ends as fronts
+        on answered.organization = fronts.organization
+        and answered.hub_session_id = fronts.hub_session_id
+),
+
+told as (
+    select
+        organization,
+        connector_id,
+        server,
+        shown['kind'] as kind,
+        shown['value'] as value,
+        start_time,
+        session_id,
+        source_id,
+        line,
+        cast(0 as bigint) as sessions,
+        accepted,
+        refused,
+        first_accepted,
+        last_accepted,
+        first_refused,
+        last_refused
+    from shown
+    union all
+    select
+        fronts.organization,
+        fronts.connector_id,
+        fronts.server,
+        'relay' as kind,
+        hubs.domain as value,
+        hubs.start_time,
+        hubs.session_id,
+        hubs.source_id,
+        hubs.line,
+        cast(1 as bigint) as sessions,
         hubs.accepted,
         hubs.refused,
         hubs.first_accepted,
@@ -32,49 +87,6 @@ with halves as (
         on hubs.organization = fronts.organization
         and hubs.hub_session_id = fronts.hub_session_id
     where hubs.half = 'hub'
-),
-
-shown as (
-    select
-        organization,
-        connector_id,
-        server,
-        unnest([
-            named_struct('kind', 'certificate', 'value', certificate, 'by', front),
-            named_struct('kind', 'egress', 'value', egress, 'by', front),
-            named_struct('kind', 'tls', 'value', tls, 'by', front),
-            named_struct('kind', 'peer', 'value', peer, 'by', front),
-            named_struct('kind', 'route', 'value', route, 'by', front),
-            named_struct('kind', 'relay', 'value', domain, 'by', hub)
-        ]) as shown,
-        accepted,
-        refused,
-        first_accepted,
-        last_accepted,
-        first_refused,
-        last_refused
-    from halves
-),
-
-told as (
-    select
-        organization,
-        connector_id,
-        server,
-        shown['kind'] as kind,
-        shown['value'] as value,
-        shown['by']['start_time'] as start_time,
-        shown['by']['session_id'] as session_id,
-        shown['by']['source_id'] as source_id,
-        shown['by']['line'] as line,
-        shown['by']['sessions'] as sessions,
-        accepted,
-        refused,
-        first_accepted,
-        last_accepted,
-        first_refused,
-        last_refused
-    from shown
 )
 
 select
@@ -83,19 +95,37 @@ select
     server,
     kind,
     value,
-    date_trunc('hour', start_time) as hour,
-    min(start_time) as first_seen,
-    max(start_time) as last_seen,
-    sum(sessions) as sessions,
-    sum(accepted) as accepted,
-    sum(refused) as refused,
-    min(first_accepted) as first_accepted,
-    max(last_accepted) as last_accepted,
-    min(first_refused) as first_refused,
-    max(last_refused) as last_refused,
-    first_value(session_id order by start_time, session_id) as first_session_id,
-    first_value(source_id order by start_time, session_id) as first_source_id,
-    first_value(line order by start_time, session_id) as first_line
-from told
-where value is not null
-group by organization, connector_id, server, kind, value, date_trunc('hour', start_time)
+    hour,
+    first['c0'] as first_seen,
+    last_seen,
+    sessions,
+    accepted,
+    refused,
+    first_accepted,
+    last_accepted,
+    first_refused,
+    last_refused,
+    first['c1'] as first_session_id,
+    first['c2'] as first_source_id,
+    first['c3'] as first_line
+from (
+    select
+        organization,
+        connector_id,
+        server,
+        kind,
+        value,
+        date_trunc('hour', start_time) as hour,
+        max(start_time) as last_seen,
+        sum(sessions) as sessions,
+        sum(accepted) as accepted,
+        sum(refused) as refused,
+        min(first_accepted) as first_accepted,
+        max(last_accepted) as last_accepted,
+        min(first_refused) as first_refused,
+        max(last_refused) as last_refused,
+        min_row(start_time, session_id, source_id, line) as first
+    from told
+    where value is not null
+    group by organization, connector_id, server, kind, value, date_trunc('hour', start_time)
+)

@@ -22,7 +22,7 @@ with learned as (
         spans.kind = 'peer'
         and observations.first_seen <= spans.last_seen
         and observations.last_seen >= spans.first_seen
-        and coalesce(certificate_family(facts.subject, facts.names), observations.value) = spans.compared
+        and coalesce(facts.family, observations.value) = spans.compared
     group by spans.organization, spans.connector_id, spans.server, spans.compared, spans.span
 )
 

@@ -1,7 +1,7 @@
 -- One mail transaction that Exchange Online turned away, noise left out: want of attribution always counts, other
--- reasons (see `external_mail`) from the first hour on in which there are as many as open an incident, and they are a
+-- reasons (see `failed_mail`) from the first hour on in which there are as many as open an incident, and they are a
 -- fifth of the hour's recipients or more (both are settings). What is the recipients' own affair does not count.
--- Grain: organization, server, service, session_id, ordinal. Reads: external_mail, observed.
+-- Grain: organization, server, service, session_id, ordinal. Reads: failed_mail, observed.
 with hourly as (
     select
         organization,
@@ -28,8 +28,8 @@ with hourly as (
         date_trunc('hour', at) as hour,
         count(at) over of_hour as failures,
         sum(refused) over of_hour as failed
-    from external_mail
-    where family is not null and family not in ('tls', 'recipient_side')
+    from failed_mail
+    where family not in ('tls', 'recipient_side')
     window of_hour as (partition by organization, connector_id, server, family, date_trunc('hour', at))
 ),
 

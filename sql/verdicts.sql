@@ -3,101 +3,66 @@
 -- third return. `last_good` is the last proved relay before the first refusal, else before the change.
 -- `breaks`: recipients were refused, and from the start of the new value to the first refusal no relay was proved.
 -- Grain: organization, connector_id, server, kind, finding. Reads: episodes, proved_relays.
-with timeline as (
+with proved as (
     select
         organization,
         connector_id,
         server,
         kind,
-        coalesce(use['first_refused'], first_seen) as at,
-        0 as proof,
         change,
-        finding,
-        flapping,
-        third_return,
-        before,
-        span,
-        use,
-        first_seen,
-        family,
-        family_seen,
-        in_opening_set,
-        returned
-    from episodes
-    union all
-    select
-        organization,
-        connector_id,
-        server,
-        kind,
-        at,
-        1 as proof,
-        null as change,
-        null as finding,
-        null as flapping,
-        null as third_return,
-        null as before,
-        null as span,
-        null as use,
-        null as first_seen,
-        null as family,
-        null as family_seen,
-        null as in_opening_set,
-        null as returned
-    from proved_relays
-),
-
-proved as (
-    select
-        organization,
-        connector_id,
-        server,
-        kind,
-        proof,
-        change,
-        finding,
-        flapping,
-        third_return,
-        before,
-        span,
-        use,
-        first_seen,
-        family,
-        family_seen,
-        in_opening_set,
-        returned,
-        max(case when proof = 1 then at end) over (
-            partition by organization, connector_id, server, kind
-            order by at, proof
-            rows between unbounded preceding and 1 preceding
+        max(proof) over (
+            partition by organization, connector_id, server
+            order by at, step
+            rows between unbounded preceding and current row
         ) as last_good
-    from timeline
+    from (
+        select
+            organization,
+            connector_id,
+            server,
+            kind,
+            change,
+            coalesce(use['first_refused'], first_seen) as at,
+            0 as step,
+            null as proof
+        from episodes
+        union all
+        -- What was proved at the very time of a change comes after it.
+        select organization, connector_id, server, null as kind, null as change, at, 1 as step, at as proof
+        from proved_relays
+    )
 ),
 
 judged as (
     select
-        organization,
-        connector_id,
-        server,
-        kind,
-        change,
-        finding,
-        flapping,
-        third_return,
-        before,
-        span,
-        use,
-        first_seen,
-        family,
-        family_seen,
-        in_opening_set,
-        returned,
-        last_good,
+        episodes.organization,
+        episodes.connector_id,
+        episodes.server,
+        episodes.kind,
+        episodes.change,
+        episodes.finding,
+        episodes.flapping,
+        episodes.third_return,
+        episodes.before,
+        episodes.span,
+        episodes.use,
+        episodes.first_seen,
+        episodes.family,
+        episodes.family_seen,
+        episodes.in_opening_set,
+        episodes.returned,
+        proved.last_good,
         use['refused'] > 0
-        and coalesce(last_good < greatest(first_seen, coalesce(use['first_accepted'], first_seen)), true)
-            as breaks
-    from proved
-    where proof = 0
+        and coalesce(
+            proved.last_good < greatest(episodes.first_seen, coalesce(use['first_accepted'], episodes.first_seen)), true
+        ) as breaks
+    from episodes
+    inner join proved
+        on episodes.organization = proved.organization
+        and episodes.connector_id = proved.connector_id
+        and episodes.server = proved.server
+        and episodes.kind = proved.kind
+        and episodes.change = proved.change
 ),
 
 gathered as (

@@ -121,7 +121,7 @@ fn holds(source: &[&str]) {
         (&relay["accepted"], &relay["refused"]),
         (&1.into(), &1.into())
     );
-    let proved = of("select server from proved_relays where kind = 'certificate'");
+    let proved = of("select server from proved_relays");
     assert_eq!(proved["server"], "EX02");
     let session = of("select flags, proxied_session_id from sessions where server = 'EX02'");
     assert_eq!(session["proxied_session_id"], HUB);

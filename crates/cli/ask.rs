@@ -1,6 +1,7 @@
 //! Questions in SQL, a file each, answered as plain records; and times as they are shown.
 
 use anyhow::{Context, Result};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::prelude::{DataFrame, SessionContext};
 use serde::de::DeserializeOwned;
@@ -52,6 +53,16 @@ impl Question {
     /// The rows of the answer, each read into a record by the names of its columns.
     pub async fn ask<T: DeserializeOwned>(self, ctx: &SessionContext) -> Result<Vec<T>> {
         self.ask_with(ctx, &[]).await
+    }
+
+    /// The same on a task of its own: what is begun together shares the cores.
+    pub fn begin<T: DeserializeOwned + Send + 'static>(
+        self,
+        ctx: &SessionContext,
+    ) -> impl Future<Output = Result<Vec<T>>> {
+        let ctx = ctx.clone();
+        let task = SpawnedTask::spawn(async move { self.ask(&ctx).await });
+        async move { task.join_unwind().await? }
     }
 
     /// The same with values for the `$name`s of the question; they never become text of SQL.

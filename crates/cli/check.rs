@@ -82,10 +82,19 @@ pub async fn extent(ctx: &SessionContext) -> Result<Extent> {
 /// The whole answer; findings before `since` are history.
 pub async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) -> Result<Report> {
     let ctx = &opened.ctx;
+    let gaps = ask::GAPS.begin(ctx);
+    let rejects = ask::REJECTS.begin(ctx);
+    let asked = (
+        ask::PRESENTED.begin(ctx),
+        ask::CHANGES.begin(ctx),
+        ask::REFUSED.begin(ctx),
+    );
     let connectors: Vec<Connector> = ask::CONNECTORS.ask(ctx).await?;
     let (cloud, other_connectors): (Vec<_>, Vec<_>) =
         connectors.into_iter().partition(Connector::is_cloud);
-    let connectors = clouds(ctx, cloud).await?;
+    let (presented, mut changes, refused) = (asked.0.await?, asked.1.await?, asked.2.await?);
+    mark_replaced(&mut changes);
+    let connectors = clouds(cloud, &presented, &changes, &refused);
     let skipped: Vec<Left> = opened.skipped().iter().map(left).collect();
     let mut pending_bytes = 0;
     let mut notices = Vec::new();
@@ -104,8 +113,8 @@ pub async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) ->
         extent,
         connectors,
         other_connectors,
-        gaps: ask::GAPS.ask(ctx).await?,
-        rejects: ask::REJECTS.ask(ctx).await?,
+        gaps: gaps.await?,
+        rejects: rejects.await?,
         pending_bytes,
         skipped,
         notices,
@@ -114,14 +123,12 @@ pub async fn report(opened: &Opened, mut extent: Extent, since: Option<Time>) ->
 }
 
 /// The cloud connectors, each with what belongs to it.
-async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<Cloud>> {
-    if connectors.is_empty() {
-        return Ok(Vec::new());
-    }
-    let presented: Vec<Presented> = ask::PRESENTED.ask(ctx).await?;
-    let mut changes: Vec<Change> = ask::CHANGES.ask(ctx).await?;
-    let refused: Vec<Refused> = ask::REFUSED.ask(ctx).await?;
-    mark_replaced(&mut changes);
+fn clouds(
+    connectors: Vec<Connector>,
+    presented: &[Presented],
+    changes: &[Change],
+    refused: &[Refused],
+) -> Vec<Cloud> {
     let clouds = connectors.into_iter().map(|connector| {
         let own = |organization: &str, connector_id: &str| {
             organization == connector.organization && connector_id == connector.connector_id
@@ -148,7 +155,7 @@ async fn clouds(ctx: &SessionContext, connectors: Vec<Connector>) -> Result<Vec<
         cloud.next_steps = advice::next_steps(&cloud);
         cloud
     });
-    Ok(clouds.collect())
+    clouds.collect()
 }
 
 /// A finding is history when a later change of its kind followed on its connector and server.

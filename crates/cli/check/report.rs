@@ -238,7 +238,7 @@ pub struct Refused {
     pub first_line: Option<i64>,
     pub last_path: Option<String>,
     pub last_line: Option<i64>,
-    /// `attribution`, or another reason; see `external_mail`.
+    /// `attribution`, or another reason; see `failed_mail`.
     pub family: String,
     /// What the other reason is.
     pub title: Option<String>,

@@ -6,17 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Field, FieldRef, Fields, Schema as Columns};
 use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::config::Dialect;
 use datafusion::datasource::{MemTable, TableType, ViewTable};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use relaydrift_ingest::Table;
 use tokio::sync::OnceCell;
 
-use crate::Settings;
 use crate::source::Tables;
 use crate::views::{View, view};
+use crate::{Settings, external};
 
 /// A way to the session's state that does not keep the session alive: the state holds the catalog
 /// that holds this schema.
@@ -25,22 +30,25 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 28] = [
+const KEPT: [&str; 32] = [
     "attribution",
     "attribution_hours",
     "causes",
     "certificate_changes",
+    "certificate_expiry",
     "certificate_facts",
     "changes",
     "clocks",
     "cloud_hours",
     "connectors",
     "diagnosis",
+    "divergences",
     "drift",
     "egress_changes",
     "episodes",
     "expected_connectors",
     "expected_matches",
+    "failed_mail",
     "incident_evidence",
     "incidents",
     "lapses",
@@ -51,6 +59,7 @@ const KEPT: [&str; 28] = [
     "proved_relays",
     "relay_domains",
     "sequence_holes",
+    "silences",
     "spans",
     "uses",
     "verdicts",
@@ -61,8 +70,13 @@ type Answer = Arc<OnceCell<Arc<dyn TableProvider>>>;
 
 /// The tables of a source and the views, in front of the schema of the host.
 pub(crate) struct Schema {
-    tables: Tables,
+    ours: Arc<Ours>,
     host: Arc<dyn SchemaProvider>,
+}
+
+/// The tables of a source and the views.
+struct Ours {
+    tables: Tables,
     state: State,
     kept: Mutex<Kept>,
 }
@@ -84,11 +98,14 @@ impl Schema {
             state.mark_start_execution();
             Some(state)
         };
-        Schema {
+        let ours = Ours {
             tables,
-            host,
             state: Box::new(state),
             kept: Mutex::default(),
+        };
+        Schema {
+            ours: Arc::new(ours),
+            host,
         }
     }
 
@@ -96,9 +113,11 @@ impl Schema {
         Table::ALL
             .into_iter()
             .find(|table| table.name() == name)
-            .filter(|_| self.tables.exist())
+            .filter(|_| self.ours.tables.exist())
     }
+}
 
+impl Ours {
     /// The place of an answer; those under other settings are forgotten.
     fn kept(&self, at: usize, settings: Settings) -> Answer {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,34 +130,59 @@ impl Schema {
         kept.answers[at].clone()
     }
 
-    async fn open(&self, view: &View) -> Result<Arc<dyn TableProvider>> {
-        let Some(state) = (self.state)() else {
-            return plan_err!("the session of view {} is gone", view.name);
-        };
-        let kept = KEPT.iter().position(|name| *name == view.name);
-        match kept.filter(|_| self.tables.exist()) {
-            Some(at) => {
-                let kept = self.kept(at, Settings::of(state.config_options()));
-                kept.get_or_try_init(|| answer(state, view)).await.cloned()
-            }
-            None => {
-                let plan = state.create_logical_plan(view.sql).await?;
-                Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
+    fn open(
+        self: Arc<Self>,
+        view: &'static View,
+    ) -> BoxFuture<'static, Result<Arc<dyn TableProvider>>> {
+        async move {
+            let Some(state) = (self.state)() else {
+                return plan_err!("the session of view {} is gone", view.name);
+            };
+            let kept = KEPT.iter().position(|name| *name == view.name);
+            match kept.filter(|_| self.tables.exist()) {
+                Some(at) => {
+                    let kept = self.kept(at, Settings::of(state.config_options()));
+                    kept.get_or_try_init(|| self.answer(state, view))
+                        .await
+                        .cloned()
+                }
+                None => {
+                    let plan = self.plan(&state, view).await?;
+                    Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
+                }
             }
         }
+        .boxed()
     }
-}
 
-/// The rows of a view, as a table in memory.
-async fn answer(state: SessionState, view: &View) -> Result<Arc<dyn TableProvider>> {
-    let plan = state.create_logical_plan(view.sql).await?;
-    let plan = state.create_physical_plan(&plan).await?;
-    // Only the planned types are those of the rows, and they may be NULL where the plan says never.
-    let nullable = |field: &FieldRef| Field::clone(field).with_nullable(true);
-    let fields: Fields = plan.schema().fields().iter().map(nullable).collect();
-    let rows = collect(plan, state.task_ctx()).await?;
-    let table = MemTable::try_new(Arc::new(Columns::new(fields)), vec![rows])?;
-    Ok(Arc::new(table))
+    /// The rows of a view, as a table in memory.
+    async fn answer(
+        self: &Arc<Self>,
+        state: SessionState,
+        view: &'static View,
+    ) -> Result<Arc<dyn TableProvider>> {
+        let plan = self.plan(&state, view).await?;
+        let plan = state.create_physical_plan(&plan).await?;
+        // Only the planned types are those of the rows, and they may be NULL where the plan says never.
+        let nullable = |field: &FieldRef| Field::clone(field).with_nullable(true);
+        let fields: Fields = plan.schema().fields().iter().map(nullable).collect();
+        let rows = collect(plan, state.task_ctx()).await?;
+        let table = MemTable::try_new(Arc::new(Columns::new(fields)), vec![rows])?;
+        Ok(Arc::new(table))
+    }
+
+    /// Plans a view. The views that it reads are opened ahead, each on a task of its own: the planner would open
+    /// them one after the other.
+    async fn plan(self: &Arc<Self>, state: &SessionState, of: &View) -> Result<LogicalPlan> {
+        let statement = state.sql_to_statement(of.sql, &Dialect::Generic)?;
+        let names = state.resolve_table_references(&statement)?;
+        let views = names.iter().filter_map(|name| view(name.table()));
+        let opened = views.map(|view| SpawnedTask::spawn(self.clone().open(view)));
+        for opened in opened.collect::<Vec<_>>() {
+            opened.join_unwind().await.map_err(external)??;
+        }
+        state.statement_to_plan(statement).await
+    }
 }
 
 /// The schema underneath, where `schema` is one of ours.
@@ -152,7 +196,7 @@ pub(crate) fn host_of(schema: Arc<dyn SchemaProvider>) -> Arc<dyn SchemaProvider
 #[async_trait]
 impl SchemaProvider for Schema {
     fn table_names(&self) -> Vec<String> {
-        let tables = Table::ALL.into_iter().filter(|_| self.tables.exist());
+        let tables = Table::ALL.into_iter().filter(|_| self.ours.tables.exist());
         let mut names: Vec<String> = tables.map(|table| table.name().to_string()).collect();
         names.extend(
             crate::views::views()
@@ -170,10 +214,10 @@ impl SchemaProvider for Schema {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(table) = self.owned(name) {
-            return self.tables.open(table).await;
+            return self.ours.tables.open(table).await;
         }
         if let Some(view) = view(name) {
-            return self.open(view).await.map(Some);
+            return self.ours.clone().open(view).await.map(Some);
         }
         self.host.table(name).await
     }
@@ -211,7 +255,7 @@ impl SchemaProvider for Schema {
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Schema")
-            .field("tables", &self.tables)
+            .field("tables", &self.ours.tables)
             .field("host", &self.host)
             .finish()
     }

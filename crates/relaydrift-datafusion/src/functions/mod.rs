@@ -3,10 +3,11 @@
 //! NULL in, NULL out; text of any width is taken. What a function makes of text that is not what it
 //! expects stands in its documentation (`show functions`).
 
+mod min_row;
 mod scalar;
 mod x509;
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 
 macro_rules! list {
@@ -48,10 +49,18 @@ list![
     x509_thumbprint,
 ];
 
+/// Every aggregate function, by name.
+pub fn aggregate_functions() -> Vec<AggregateUDF> {
+    vec![min_row::udf()]
+}
+
 /// Registers every function.
 pub(crate) fn register(ctx: &SessionContext) {
     for function in scalar_functions() {
         ctx.register_udf(function);
+    }
+    for function in aggregate_functions() {
+        ctx.register_udaf(function);
     }
 }
 
@@ -69,20 +78,23 @@ mod tests {
             .collect();
         files.retain(|name| !["mod", "scalar", "x509"].contains(&name.as_str()));
         files.sort();
-        let functions = scalar_functions();
-        assert_eq!(
-            files,
-            functions.iter().map(|f| f.name()).collect::<Vec<_>>()
-        );
+        let (scalar, aggregate) = (scalar_functions(), aggregate_functions());
+        let names = scalar.iter().map(|f| f.name());
+        let mut names: Vec<_> = names.chain(aggregate.iter().map(|f| f.name())).collect();
+        names.sort();
+        assert_eq!(files, names);
     }
 
     #[test]
     fn every_function_is_documented() {
-        for function in scalar_functions() {
-            let documentation = function.documentation().unwrap();
+        let (scalar, aggregate) = (scalar_functions(), aggregate_functions());
+        let scalar = scalar.iter().map(|f| (f.name(), f.documentation()));
+        let aggregate = aggregate.iter().map(|f| (f.name(), f.documentation()));
+        for (name, documentation) in scalar.chain(aggregate) {
+            let documentation = documentation.unwrap();
             let example = documentation.sql_example.as_deref().unwrap();
-            assert!(documentation.description.len() > 30, "{}", function.name());
-            assert!(example.contains(function.name()), "{}", function.name());
+            assert!(documentation.description.len() > 30, "{name}");
+            assert!(example.contains(name), "{name}");
             assert!(
                 documentation
                     .arguments

@@ -206,11 +206,12 @@ fn every_view_and_function_has_a_file() {
             .any(|text| text.contains(&format!("from {}", view.name)));
         assert!(named, "no test asks view {}", view.name);
     }
-    for function in crate::functions::scalar_functions() {
-        assert!(
-            stems.contains(&function.name()),
-            "function {} has no .slt file",
-            function.name()
-        );
+    let (scalar, aggregate) = (
+        crate::functions::scalar_functions(),
+        crate::functions::aggregate_functions(),
+    );
+    let names = scalar.iter().map(|f| f.name());
+    for name in names.chain(aggregate.iter().map(|f| f.name())) {
+        assert!(stems.contains(&name), "function {name} has no .slt file");
     }
 }

@@ -1,12 +1,11 @@
--- One mail transaction through Exchange Online that tells something about attribution or the tenant's standing:
--- recipients outside the tenant were accepted (`proves`), or recipients were turned away (`family`), be it some of
--- them. A session that TLS ended before any mail counts as one (ordinal 0, nobody refused).
+-- One mail transaction through Exchange Online of which recipients were turned away, be it some of them. A session that
+-- TLS ended before any mail counts as one (ordinal 0, nobody refused).
 -- family: `attribution` (5.7.64, ATTR35, ATTR36, 5.7.51, 5.7.68, 454 TLS channel), `blocked_connector` (5.7.711),
 -- `tenant_limit` (5.7.232, 5.7.233), `tenant_blocked` (5.7.705, 5.7.750), `reputation` (5.7.606 to 649, 5.7.511 to
 -- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `recipient_side`
 -- (5.4.1, recipients outside the tenant that their own one does not know; `about`: their domain), `tls` (the session
--- that TLS ended); else null.
--- `sender_domain` is empty for the null sender.
+-- that TLS ended).
+-- `proves`: others of its recipients, outside the tenant, were accepted. `sender_domain` is empty for the null sender.
 -- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
 -- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
 -- Reads: transactions, sessions, front_ends, relay_domains, connectors.
@@ -71,7 +70,9 @@ with told as (
         on transactions.organization = toward.organization
         and coalesce(front_ends.connector_id, transactions.connector_id) = toward.connector_id
         and transactions.rejected_domains[1] = toward.domain
-    where connectors.role in ('cloud_hybrid', 'cloud_relay')
+    where
+        connectors.role in ('cloud_hybrid', 'cloud_relay')
+        and (transactions.refused > 0 or transactions.reply_code >= 400)
 ),
 
 reached as (
@@ -84,7 +85,7 @@ reached as (
         ordinal,
         unnest(accepted_domains) as domain
     from told
-    where accepted > 0
+    where accepted > 0 and family is not null
 ),
 
 proving as (
@@ -119,7 +120,6 @@ select
     told.accepted,
     case
         when told.family = 'attribution' then told.refused
-        when told.family is null then cast(0 as bigint)
         else greatest(told.recipients - told.accepted, 1)
     end as refused,
     told.accepted_domains,
@@ -140,7 +140,7 @@ left join proving
     and told.service = proving.service
     and told.session_id = proving.session_id
     and told.ordinal = proving.ordinal
-where told.family is not null or proving.session_id is not null
+where told.family is not null
 union all
 select
     sessions.organization,
