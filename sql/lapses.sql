@@ -250,24 +250,61 @@ offered as (
     group by lapses.class, lapses.organization, lapses.connector_id, lapses.server, lapses.number
 ),
 
+-- The last proof before each lapse: one pass in the order of time, for there may be many of both.
 proved as (
     select
-        offered.class,
-        offered.organization,
-        offered.connector_id,
-        offered.server,
-        offered.number,
-        first_value(offered.lapse) as lapse,
-        bool_or(offered.stripped) as stripped,
-        bool_or(offered.absent) as absent,
-        max(proved_relays.at) as last_good
-    from offered
-    left join proved_relays
-        on offered.organization = proved_relays.organization
-        and offered.connector_id = proved_relays.connector_id
-        and offered.server = proved_relays.server
-        and proved_relays.at < coalesce(offered.lapse['first_refused'], offered.lapse['first_seen'])
-    group by offered.class, offered.organization, offered.connector_id, offered.server, offered.number
+        class,
+        organization,
+        connector_id,
+        server,
+        lapse,
+        stripped,
+        absent,
+        last_good
+    from (
+        select
+            class,
+            organization,
+            connector_id,
+            server,
+            lapse,
+            stripped,
+            absent,
+            step,
+            max(proof) over (
+                partition by organization, connector_id, server
+                order by at, step
+                rows between unbounded preceding and current row
+            ) as last_good
+        from (
+            select
+                class,
+                organization,
+                connector_id,
+                server,
+                lapse,
+                stripped,
+                absent,
+                coalesce(lapse['first_refused'], lapse['first_seen']) as at,
+                0 as step,
+                null as proof
+            from offered
+            union all
+            select
+                null as class,
+                organization,
+                connector_id,
+                server,
+                null as lapse,
+                null as stripped,
+                null as absent,
+                at,
+                1 as step,
+                at as proof
+            from proved_relays
+        )
+    )
+    where step = 0
 )
 
 select
