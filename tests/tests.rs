@@ -4,6 +4,7 @@
 //! - `readme`: the README's commands work and its tables are those of the program.
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
+//! - `faults`: deaths and errors at system calls leave a lake whole, and the next run completes it.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `front_ends`: a delivery that two servers logged is one.
@@ -29,6 +30,8 @@ mod deliveries;
 mod examples;
 mod expect;
 mod exports;
+#[cfg(target_os = "linux")]
+mod faults;
 mod fleets;
 mod follow;
 mod front_ends;

@@ -1,0 +1,383 @@
+//! Deaths and errors at system calls: strace kills an ingest before a call, or makes the call fail.
+//!
+//! A place is a call on a path of the lake. `RELAYDRIFT_FAULTS` says how many cases each test tries
+//! at each start, or `all`; a few, spread over the whole run, unless it is set.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::lakes::content;
+use crate::util::{Fleet, empty, files, program, run, run_for, skip};
+
+/// Batches in the lake before the disturbed run: none, open sessions to carry on, a checkpoint due.
+const STARTS: [usize; 3] = [0, 1, 9];
+
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,rename,renameat2,openat,unlink,linkat,mkdir";
+
+/// An error and the words that a message has to hold.
+const ERRORS: [(&str, &str); 5] = [
+    ("ENOSPC", "No space left on device"),
+    ("EIO", "Input/output error"),
+    ("EACCES", "Permission denied"),
+    ("EMFILE", "Too many open files"),
+    ("EINTR", "Interrupted system call"),
+];
+
+/// Rows by query; none where there is no lake yet.
+type Content = Option<Vec<Vec<String>>>;
+
+#[test]
+fn an_ingest_killed_before_any_call_is_made_good_by_the_next() {
+    let mut tally = Tally::default();
+    for rig in rigs("kills") {
+        for place in tally.sample(&rig.places) {
+            rig.reset();
+            let output = rig.disturbed(place, "signal=KILL");
+            tally.case(place, || {
+                let killed = output.status.signal() == Some(9);
+                if !killed && output.status.code() != Some(0) {
+                    return Err(format!("exit {}: {}", output.status, said(&output)));
+                }
+                rig.whole()?;
+                rig.made_good()?;
+                Ok(killed)
+            });
+        }
+    }
+    tally.end("kill points");
+}
+
+#[test]
+fn a_recovery_killed_twice_is_made_good_by_the_third() {
+    let mut tally = Tally::default();
+    for rig in rigs("recoveries") {
+        // Right after the decision there is most to recover.
+        let decided = |place: &&Place| place.call == "unlink" && place.is_on("/batches/");
+        let decided = rig.places.iter().find(decided).expect("a decision");
+        rig.reset();
+        rig.disturbed(decided, "signal=KILL");
+        let recovery = rig.trace();
+        let half = recovery.len() / 2;
+        let pairs: Vec<_> = recovery
+            .iter()
+            .zip(recovery[half..].iter().chain(&recovery))
+            .collect();
+        for (second, third) in tally.sample(&pairs) {
+            rig.reset();
+            let runs =
+                [decided, second, third].map(|place| rig.disturbed(place, "signal=KILL").status);
+            tally.case(&format!("{decided}, {second}, {third}"), || {
+                rig.whole()?;
+                rig.made_good()?;
+                Ok(runs.iter().all(|status| status.signal() == Some(9)))
+            });
+        }
+    }
+    tally.end("kills three deep");
+}
+
+#[test]
+fn an_error_of_any_call_is_told_and_leaves_the_lake_whole() {
+    let mut tally = Tally::default();
+    for rig in rigs("errors") {
+        let every = ERRORS.iter().flat_map(|error| {
+            let places = rig.places.iter();
+            places.map(move |place| (place, error))
+        });
+        let every: Vec<_> = every.collect();
+        for (place, (error, words)) in tally.sample(&every) {
+            rig.reset();
+            let output = rig.disturbed(place, &format!("error={error}"));
+            let hit = rig.injected();
+            tally.case(&format!("{error} at {place}"), || {
+                let found = rig.whole()?;
+                match output.status.code() {
+                    Some(0) if found == rig.new => {}
+                    Some(0) => return Err("a silent success: rows are missing".into()),
+                    Some(2) if said(&output).contains(words) => {}
+                    _ => return Err(format!("{}, said: {}", output.status, said(&output))),
+                }
+                rig.made_good()?;
+                Ok(hit)
+            });
+        }
+    }
+    tally.end("errors");
+}
+
+/// A call of a run that can be hit again.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Place {
+    call: String,
+    /// None where the name is another one in each run (data files).
+    path: Option<String>,
+    /// Its number among the calls on this path (among all, where there is none) in one thread:
+    /// strace counts by thread, so that the same number can be another call in the next run.
+    when: usize,
+}
+
+impl Place {
+    fn is_on(&self, part: &str) -> bool {
+        self.path.as_ref().is_some_and(|path| path.contains(part))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.as_deref().unwrap_or("any file");
+        write!(f, "{} {} of {path}", self.call, self.when)
+    }
+}
+
+/// Logs, the lake before they are taken in, and what it has to hold before and after.
+struct Rig {
+    folder: PathBuf,
+    old: Content,
+    new: Content,
+    places: Vec<Place>,
+}
+
+/// One rig per start; none, told, where strace does not work.
+fn rigs(test: &str) -> impl Iterator<Item = Rig> {
+    let strace = Command::new("strace")
+        .args(["-f", "-o", "/dev/null", "true"])
+        .output();
+    let works = strace.is_ok_and(|output| output.status.success());
+    if !works {
+        skip(
+            &format!("faults of {test}"),
+            "strace is missing or must not trace",
+        );
+    }
+    let starts = match std::env::var_os("RELAYDRIFT_FAULTS") {
+        Some(_) => &STARTS[..],
+        None => &STARTS[..2],
+    };
+    let starts = starts.iter().filter(move |_| works);
+    starts.map(move |start| Rig::new(&format!("faults-{test}-{start}"), *start))
+}
+
+impl Rig {
+    fn new(name: &str, batches: usize) -> Rig {
+        let mut rig = Rig {
+            folder: empty(name),
+            old: None,
+            new: None,
+            places: Vec::new(),
+        };
+        let fleet = Fleet::new("--servers 1 --days 1 --seed 5 --sessions-per-hour 2");
+        let mut logs = files(&fleet.logs);
+        logs.retain(|path| path.extension().is_some_and(|end| end == "LOG"));
+        logs.sort();
+        let server = rig.folder.join("logs/EX01");
+        fs::create_dir_all(&server).expect("a folder of logs");
+        for (number, log) in logs.iter().take(10).enumerate() {
+            let to = server.join(log.file_name().expect("a name"));
+            let mut bytes = fs::read(log).expect("a log");
+            bytes.extend_from_slice(b"not a line\r\n");
+            fs::write(&to, bytes).expect("a copy");
+            if number < batches {
+                let before = rig.folder.join("before");
+                let [log, lake] = [&to, &before].map(|path| path.to_str().expect("UTF-8"));
+                run_for(0, &["ingest", log, "--lake", lake, "--quiet"]);
+            }
+        }
+        rig.reset();
+        rig.old = rig.content().expect("the lake before");
+        rig.places = rig.trace();
+        rig.new = rig.content().expect("the lake after");
+        assert!(rig.new.is_some() && rig.new != rig.old && !rig.places.is_empty());
+        rig
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.folder.join("lake")
+    }
+
+    fn reset(&self) {
+        let (before, lake) = (self.folder.join("before"), self.lake());
+        if lake.exists() {
+            fs::remove_dir_all(&lake).expect("the last lake goes");
+        }
+        if before.exists() {
+            for file in files(&before) {
+                let to = lake.join(file.strip_prefix(&before).expect("below it"));
+                fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+                fs::copy(&file, to).expect("copied");
+            }
+        }
+    }
+
+    /// An ingest under strace with these options.
+    fn ingest(&self, options: &[&str]) -> Output {
+        let mut command = Command::new("strace");
+        command
+            // Not --seccomp-bpf: with it, signals are not always delivered.
+            .args(["-f", "-qq", "-y", "-s", "0", "-o"])
+            .arg(self.folder.join("trace"))
+            .args(options)
+            .arg(program().get_program())
+            .args(["ingest", "--quiet"])
+            .arg(self.folder.join("logs"))
+            .arg("--lake")
+            .arg(self.lake())
+            .stdin(Stdio::null());
+        for (name, value) in program().get_envs() {
+            command.env(name, value.expect("a value"));
+        }
+        command.output().expect("strace starts")
+    }
+
+    fn disturbed(&self, place: &Place, effect: &str) -> Output {
+        let trace = format!("trace={}", place.call);
+        let inject = format!("inject={}:{effect}:when={}", place.call, place.when);
+        let mut options = vec!["-e", &trace, "-e", &inject];
+        options.extend(place.path.iter().flat_map(|path| ["-P", path]));
+        self.ingest(&options)
+    }
+
+    fn injected(&self) -> bool {
+        let trace = fs::read(self.folder.join("trace")).expect("a trace");
+        String::from_utf8_lossy(&trace).contains("(INJECTED)")
+    }
+
+    /// An undisturbed ingest; its places, in their order.
+    fn trace(&self) -> Vec<Place> {
+        let output = self.ingest(&["-e", &format!("trace={CALLS}")]);
+        assert!(output.status.success(), "{}", said(&output));
+        let trace = fs::read(self.folder.join("trace")).expect("a trace");
+        let lake = self.lake().to_str().expect("UTF-8").to_owned();
+        let (mut times, mut seen) = (BTreeMap::<_, usize>::new(), HashSet::new());
+        let mut places = Vec::new();
+        for line in String::from_utf8_lossy(&trace).lines() {
+            // The other lines are ends of calls and of threads.
+            let Some((thread, (call, arguments))) = line
+                .split_once(' ')
+                .and_then(|(thread, rest)| Some((thread, rest.trim_start().split_once('(')?)))
+                .filter(|(_, (call, _))| CALLS.split(',').any(|known| known == *call))
+            else {
+                continue;
+            };
+            let mut count = |what: &str| {
+                let times = times.entry((call.to_owned(), what.to_owned())).or_default();
+                *times += 1;
+                *times
+            };
+            let in_thread = count(thread);
+            let Some(at) = arguments.find(&lake) else {
+                continue;
+            };
+            let path = arguments[at..].split(['"', '>']).next().unwrap_or_default();
+            let (path, when) = match path.contains("/part-") {
+                true => (None, in_thread),
+                false => (Some(path.to_owned()), count(&format!("{thread} {path}"))),
+            };
+            let place = Place {
+                call: call.to_owned(),
+                path,
+                when,
+            };
+            if seen.insert(place.clone()) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// What readers find.
+    fn content(&self) -> Result<Content, String> {
+        let lake = self.lake();
+        let lake = lake.to_str().expect("UTF-8");
+        if !Path::new(lake).join("_relaydrift/lake.json").exists() {
+            return Ok(None);
+        }
+        let read = std::panic::catch_unwind(|| content(&["--lake", lake]));
+        let rows = read.map_err(|_| "the lake cannot be read".to_owned())?;
+        // A lake without a row says what no lake says.
+        Ok(Some(rows).filter(|rows| rows.iter().any(|rows| !rows.is_empty())))
+    }
+
+    /// Readers find the lake of before or of after, nothing between.
+    fn whole(&self) -> Result<Content, String> {
+        let found = self.content()?;
+        match found == self.old || found == self.new {
+            true => Ok(found),
+            false => Err("readers find a part of a batch".into()),
+        }
+    }
+
+    /// One more run, and the lake is what it would be without the fault.
+    fn made_good(&self) -> Result<(), String> {
+        let (logs, lake) = (self.folder.join("logs"), self.lake());
+        let [logs, lake] = [&logs, &lake].map(|path| path.to_str().expect("UTF-8"));
+        let commands: [&[&str]; 2] = [
+            &["ingest", logs, "--lake", lake, "--quiet"],
+            &["verify", "--lake", lake],
+        ];
+        for command in commands {
+            let output = run(command);
+            if !output.status.success() {
+                return Err(format!("then {}: {}", command[0], said(&output)));
+            }
+        }
+        match self.content()? == self.new {
+            true => Ok(()),
+            false => Err("the lake differs after the next run".into()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    cases: usize,
+    tried: usize,
+    hit: usize,
+    failed: Vec<String>,
+}
+
+impl Tally {
+    /// As many of a rig's cases as asked for, spread over all.
+    fn sample<'a, T>(&mut self, cases: &'a [T]) -> Vec<&'a T> {
+        let wanted = match std::env::var("RELAYDRIFT_FAULTS").as_deref() {
+            Ok("all") => cases.len(),
+            Ok(number) => number.parse().expect("RELAYDRIFT_FAULTS: a number or all"),
+            Err(_) => 4,
+        };
+        self.cases += cases.len();
+        let wanted = wanted.clamp(1, cases.len());
+        let at = |number| (2 * number + 1) * cases.len() / (2 * wanted);
+        (0..wanted).map(|number| &cases[at(number)]).collect()
+    }
+
+    /// Counts a case: whether the fault came to pass, or what is wrong after it.
+    fn case(&mut self, name: &impl fmt::Display, check: impl FnOnce() -> Result<bool, String>) {
+        self.tried += 1;
+        match check() {
+            Ok(true) => self.hit += 1,
+            Ok(false) => println!("missed {name}"),
+            Err(wrong) => self.failed.push(format!("{name}: {wrong}")),
+        }
+    }
+
+    #[track_caller]
+    fn end(self, what: &str) {
+        let wrong = self.failed.len();
+        let Tally {
+            cases,
+            tried,
+            hit,
+            failed,
+        } = self;
+        println!("{what}: {tried} of {cases} tried, {hit} hit, {wrong} wrong");
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+        assert!(tried == 0 || hit > 0, "no fault came to pass");
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
