@@ -1,10 +1,14 @@
 //! Refusals and sessions become events, row by row: batch by batch of a lake, in the order of time
 //! where a position has to be kept.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result};
 use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use datafusion::common::{JoinType, ScalarValue};
+use datafusion::functions::expr_fn::date_trunc;
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::prelude::{DataFrame, Expr, SessionContext, col, lit};
 use futures::StreamExt;
 use relaydrift_export::{Certificate, Endpoint, Event, Fact, Origin, Refusal, Session};
@@ -19,6 +23,10 @@ use crate::ask::Time;
 use crate::output;
 
 const DAY: i64 = 86_400_000_000;
+const MINUTE: i64 = 60_000_000;
+
+/// So many rows are put in order at once, unless one minute has more: memory does not follow the size of a batch.
+const WINDOW: i64 = 16_384;
 
 /// Which rows, and in which order.
 #[derive(Debug, Clone, Default)]
@@ -56,24 +64,58 @@ pub async fn each<R: Row>(
     } else {
         "found_at"
     };
+    let order = [time, "source_id", "line"].map(|name| col(name).sort(true, true));
+    let mut later = |row: R| {
+        if row.position() > *after {
+            take(row)
+        } else {
+            Ok(())
+        }
+    };
     for batch in batches(ctx, after.batch).await? {
         // Sessions that are not over yet come with a later batch.
-        let rows = question(ctx, what, choice)
+        let mut rows = question(ctx, what, choice)
             .await?
             .filter(col("batch").eq(lit(batch)))?
             .filter(col("open").is_not_true())?;
-        let order = [time, "source_id", "line"].map(|name| col(name).sort(true, true));
-        let rows = rows.sort(order.into())?;
-        let mut later = |row: R| {
-            if row.position() > *after {
-                take(row)
-            } else {
-                Ok(())
-            }
-        };
-        stream(rows, &mut later).await?;
+        if batch == after.batch {
+            rows = rows.filter(col(time).gt_eq(at(after.time)))?;
+        }
+        for window in windows(&rows, time, WINDOW).await? {
+            let (from, to) = (at(window.start), at(window.end));
+            let within = rows
+                .clone()
+                .filter(col(time).gt_eq(from).and(col(time).lt(to)))?;
+            stream(within.sort(order.to_vec())?, &mut later).await?;
+        }
     }
     Ok(())
+}
+
+/// Spans of whole minutes, one after another, that hold all rows: at most so many each where no minute has more.
+async fn windows(rows: &DataFrame, time: &str, most: i64) -> Result<Vec<Range<i64>>> {
+    let minute = date_trunc(lit("minute"), col(time)).alias("minute");
+    let counted = rows
+        .clone()
+        .aggregate(vec![minute], vec![count(lit(1)).alias("rows")])?
+        .sort(vec![col("minute").sort(true, true)])?;
+    let (mut windows, mut held): (Vec<Range<i64>>, i64) = (Vec::new(), 0);
+    for batch in counted.collect().await? {
+        let minutes = batch.column(0).as_primitive::<TimestampMicrosecondType>();
+        let counts = batch.column(1).as_primitive::<Int64Type>();
+        for (start, count) in minutes.iter().flatten().zip(counts.values()) {
+            let end = start.saturating_add(MINUTE);
+            match windows.last_mut() {
+                Some(last) if held + count <= most => last.end = end,
+                _ => {
+                    windows.push(start..end);
+                    held = 0;
+                }
+            }
+            held += count;
+        }
+    }
+    Ok(windows)
 }
 
 /// The batches from this one on, oldest first.
@@ -368,4 +410,37 @@ fn key(kind: &str, place: [&str; 2], session: &str, origin: &Origin) -> String {
     let line = origin.line.unwrap_or_default().to_string();
     let source = origin.source.as_deref().unwrap_or_default();
     hash(&[kind, place[0], place[1], session, source, &line])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn windows_hold_every_row_once_and_few_at_a_time() {
+        let ctx = SessionContext::new();
+        // Seven seconds apart, around 1970, and one minute with more than a window takes.
+        let rows = "select arrow_cast((value - 500) * 7000000, 'Timestamp(Microsecond, Some(\"UTC\"))') as at
+            from generate_series(0, 999)
+            union all select arrow_cast(30000000, 'Timestamp(Microsecond, Some(\"UTC\"))') from generate_series(1, 90)";
+        let rows = ctx.sql(rows).await.unwrap();
+        let windows = windows(&rows, "at", 40).await.unwrap();
+        let mut held = Vec::new();
+        for (window, next) in windows
+            .iter()
+            .zip(windows[1..].iter().map(Some).chain([None]))
+        {
+            assert!(
+                next.is_none_or(|next| window.end <= next.start),
+                "{windows:?}"
+            );
+            let (from, to) = (at(window.start), at(window.end));
+            let within = col("at").gt_eq(from).and(col("at").lt(to));
+            held.push(rows.clone().filter(within).unwrap().count().await.unwrap());
+        }
+        assert_eq!(held.iter().sum::<usize>(), 1090);
+        let full: Vec<&usize> = held.iter().filter(|held| **held > 40).collect();
+        assert_eq!(full, [&99], "{held:?}");
+        assert!(held.len() < 40, "{held:?}");
+    }
 }
