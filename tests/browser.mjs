@@ -33,6 +33,11 @@ for (const { name, width, colorScheme, media } of views) {
       bar: getComputedStyle(document.querySelector('svg.lane .c0')).fill,
       sideways: document.documentElement.scrollWidth - document.documentElement.clientWidth,
       outside: bars.filter((bar) => box(bar).right > innerWidth + 1 || box(bar).width < 200).length,
+      // An axis is as wide as the bars under it.
+      crooked: [...document.querySelectorAll('table.lanes')].filter((table) => {
+        const [axis, bar] = [table.querySelector('svg.axis'), table.querySelector('td > svg.lane')];
+        return axis && bar && Math.abs(box(axis).width - box(bar).width) > 1;
+      }).length,
       active: all('script,img,iframe,object,embed,link,[onclick],[onerror],[onload],[style]'),
       tables: all('table'), named: all('table[role=table][aria-label]'),
       lanes: all('svg.lane'), told: all('.hidden + svg'),

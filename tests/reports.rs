@@ -257,7 +257,7 @@ fn a_browser_shows_hostile_text_as_text_and_asks_for_nothing() {
         let shown = view["text"].as_str().expect("text");
         assert!(shown.contains(HOSTILE), "{name}: {shown}");
         assert!(shown.contains("<b onclick=alert(3)>EX02"), "{name}");
-        for count in ["sideways", "outside", "active"] {
+        for count in ["sideways", "outside", "crooked", "active"] {
             assert_eq!(view[count], 0, "{name}: {count}");
         }
         assert_eq!(view["tables"], view["named"], "{name}");
