@@ -96,7 +96,7 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
 
 /// Writes what a SIEM needs to understand us.
 fn files(folder: &Path, force: bool) -> Result<Exit> {
-    for (name, text) in relaydrift_export::FILES {
+    for (name, text) in relaydrift_export::files() {
         let path = folder.join(name);
         let context = || format!("cannot write {}", path.display());
         ensure!(
@@ -107,7 +107,7 @@ fn files(folder: &Path, force: bool) -> Result<Exit> {
         if let Some(above) = path.parent() {
             std::fs::create_dir_all(above).with_context(context)?;
         }
-        std::fs::write(&path, text).with_context(context)?;
+        std::fs::write(&path, &*text).with_context(context)?;
         writeln!(std::io::stdout(), "{}", path.display())?;
     }
     Ok(Exit::Clean)
