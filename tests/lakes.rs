@@ -218,6 +218,32 @@ fn verify_finds_nothing_in_a_good_lake_and_names_a_file_with_another_bit() {
 }
 
 #[test]
+fn a_compacted_lake_says_the_same() {
+    let fleet = Fleet::new(FLEET);
+    let lake = lake_path("compacted");
+    for server in ["EX02", "EX01", "EX03"] {
+        let logs = fleet.logs.join(server);
+        let logs = logs.to_str().expect("UTF-8");
+        run_for(0, &["ingest", logs, "--lake", &lake, "--quiet"]);
+    }
+    let before = content(&["--lake", &lake]);
+    let args = ["compact", "--lake", &lake, "--format", "ndjson"];
+    let merged = run_for(0, &args);
+    let events = text(&merged.stdout)
+        .lines()
+        .find(|line| line.contains("\"table\":\"events\""));
+    let events: serde_json::Value = serde_json::from_str(events.expect("events")).expect("JSON");
+    assert_eq!(events["files_after"], 1, "{events}");
+    assert!(
+        content(&["--lake", &lake]) == before,
+        "other rows than before"
+    );
+    run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
+    run_for(0, &["verify", "--lake", &lake, "--quiet"]);
+    assert_eq!(text(&run_for(0, &args).stdout), "");
+}
+
+#[test]
 fn audit_finds_every_row_that_was_taken_out_of_the_logs() {
     let fleet = Fleet::new("--servers 2 --days 1 --seed 5 --sessions-per-hour 12");
     let logs = empty("audited");

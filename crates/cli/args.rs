@@ -59,6 +59,8 @@ pub enum Command {
     Follow(FollowArgs),
     /// Say whether a lake still holds what was written into it
     Verify(VerifyArgs),
+    /// Merge the small files of a lake into few, while others read and write it
+    Compact(CompactArgs),
     /// List holes and repeats in the rows of sessions, and what explains them
     Audit(AuditArgs),
     /// List the changes of certificates and addresses
@@ -378,6 +380,26 @@ pub struct VerifyArgs {
     /// The lake: a folder
     #[arg(long, value_name = "DIR")]
     pub lake: String,
+}
+
+/// `relaydrift compact`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift compact --lake /lake
+  relaydrift compact --lake /lake --target-mb 64
+
+Every batch brings files of its own; many small batches make questions slow. Rows
+and their order stay as they are, and files that are not what was written are left
+alone and named (exit code 2). Replaced files stay in the folder for whoever reads
+them.")]
+pub struct CompactArgs {
+    /// The lake: a folder
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+    /// Merge files below this size, into files about as large (millions of bytes)
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub target_mb: u64,
 }
 
 /// `relaydrift audit`

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, ensure};
 use datafusion::prelude::col;
 use relaydrift_datafusion::Need;
 use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table};
-use relaydrift_lake::{Lake, Options, Outcome};
+use relaydrift_lake::{Lake, Merge, Merged, Options, Outcome, compact};
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 
 use crate::args::{FollowArgs, Global, PlaceArgs};
 use crate::ask::Time;
@@ -43,6 +44,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
         logs: HashMap::new(),
         told: HashSet::new(),
         breaking: None,
+        merging: None,
     };
     let mut stopped = std::pin::pin!(stopped());
     let mut failed = false;
@@ -111,6 +113,8 @@ struct Follower<'a> {
     told: HashSet<(PathBuf, String)>,
     /// Keys of the breaking changes that are known; none before the first look.
     breaking: Option<BTreeSet<String>>,
+    /// Merges small files; ended with the program, it leaves the lake as it is.
+    merging: Option<JoinHandle<Result<Vec<Merged>, relaydrift_lake::Error>>>,
 }
 
 impl Follower<'_> {
@@ -143,10 +147,33 @@ impl Follower<'_> {
         self.warn(&problems);
         self.gaps(&found).await?;
         self.remember(&found, &problems);
+        let clean = problems.is_empty();
         if self.breaking.is_none() || !outcome.batches.is_empty() {
             self.drift().await?;
         }
-        Ok(problems.is_empty())
+        if !outcome.batches.is_empty() {
+            self.merge().await?;
+        }
+        Ok(clean)
+    }
+
+    /// Merges the files of small batches beside the looks, once there are enough of them.
+    async fn merge(&mut self) -> Result<()> {
+        if let Some(merging) = self.merging.take_if(|merging| merging.is_finished()) {
+            let merged = merging
+                .await
+                .context("a thread that merges files ended")??;
+            for file in merged.iter().flat_map(|merged| &merged.damaged) {
+                let file = visible(file);
+                eprintln!("relaydrift: {file} is not what was written: relaydrift verify");
+            }
+        }
+        if self.merging.is_none() {
+            let lake = self.lake.clone();
+            let merging = async move { compact(&lake, Merge::AS_THEY_COME).await };
+            self.merging = Some(tokio::spawn(merging));
+        }
+        Ok(())
     }
 
     /// All logs there are; a path that is not there is waited for.

@@ -9,6 +9,7 @@ mod ask;
 mod audit;
 mod check;
 mod collect;
+mod compact;
 mod completions;
 mod config;
 mod diagnose;
@@ -127,6 +128,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Ingest(args) => ingest::run(args, global).await,
             Command::Follow(args) => follow::run(args, global).await,
             Command::Verify(args) => verify::run(args, global).await,
+            Command::Compact(args) => compact::run(args, global).await,
             Command::Audit(args) => audit::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Report(args) => report::run(args, global).await,

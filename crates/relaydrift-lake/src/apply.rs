@@ -18,7 +18,7 @@ use crate::{Committed, Error, Lake};
 pub(crate) const APPLICATION: &str = "relaydrift";
 
 /// How often a table is tried while others commit to it.
-const ATTEMPTS: usize = 20;
+pub(crate) const ATTEMPTS: usize = 20;
 
 /// Applies what was committed and not applied; the newest batch of the lake.
 pub(crate) async fn recover(lake: &Lake) -> Result<i64, Error> {
@@ -117,7 +117,7 @@ async fn append(
     Ok(done.version)
 }
 
-fn is_conflict(error: &DeltaTableError) -> bool {
+pub(crate) fn is_conflict(error: &DeltaTableError) -> bool {
     matches!(
         error,
         DeltaTableError::VersionAlreadyExists(_)

@@ -235,7 +235,7 @@ pub(crate) fn is_true(values: &BooleanArray) -> BooleanArray {
 }
 
 /// An id that no other attempt has: 32 hex digits of time, process and the system's randomness.
-fn attempt() -> String {
+pub(crate) fn attempt() -> String {
     let mut hasher = blake3::Hasher::new();
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -10,6 +10,7 @@
 //! lake/
 //!   _relaydrift/lake.json          the format version; a newer one is refused
 //!   _relaydrift/batches/<N>.json   one file per committed batch: the decision
+//!   _relaydrift/compacted/<T>-<FILE>.json  what a merged file was made of
 //!   _relaydrift/positions/<NAME>.json  how far an export of this name has come
 //!   events/_delta_log/...          one Delta table per name
 //!   events/part-<N>-<attempt>-<k>.parquet
@@ -37,6 +38,12 @@
 //! [`Lake::begin`] first applies what a run before decided and did not apply. Nothing on this path
 //! is ever deleted: files of a lost batch stay behind, unnamed and harmless.
 //!
+//! # Merging
+//!
+//! Many small batches make many small files. [`compact`] writes the rows of neighbours into one file and
+//! puts it in their place by one Delta commit, as the very next version or not at all. Nothing else changes:
+//! the parts stay in the folder for whoever reads them.
+//!
 //! # Example
 //!
 //! ```no_run
@@ -57,6 +64,7 @@
 
 mod apply;
 mod batch;
+mod compact;
 mod encode;
 mod error;
 mod lake;
@@ -71,6 +79,7 @@ mod tests;
 mod verify;
 
 pub use batch::{Batch, BatchSink, Committed};
+pub use compact::{Merge, Merged, compact};
 pub use error::Error;
 pub use lake::{FORMAT, Lake};
 pub use run::{Options, Outcome, import, ingest};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, SchemaRef};
+use bytes::Bytes;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use relaydrift_ingest::Table;
@@ -205,28 +206,32 @@ impl Lake {
                 };
                 return Err(Error::store(&path)(source));
             };
-            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-                .and_then(|builder| builder.build())
-                .map_err(Error::parquet(table))?;
-            for batch in reader {
-                // Without the Arrow schema in the file, the types are Parquet's reading of it.
-                let batch = batch
-                    .and_then(|batch| {
-                        RecordBatch::try_new(files.schema.clone(), batch.columns().to_vec())
-                    })
-                    .and_then(|batch| {
-                        if files.is_whole(file) {
-                            Ok(batch)
-                        } else {
-                            files.filter(&batch)
-                        }
-                    })
-                    .map_err(Error::columns(table))?;
+            for batch in rows(table, bytes)? {
+                let batch = batch?;
+                let batch = match files.is_whole(file) {
+                    true => batch,
+                    false => files.filter(&batch).map_err(Error::columns(table))?,
+                };
                 batches.push(batch);
             }
         }
         Ok(batches)
     }
+}
+
+/// The rows of a Parquet file. Without the Arrow schema in the file, the types are Parquet's reading of it.
+pub(crate) fn rows(
+    table: Table,
+    file: Bytes,
+) -> Result<impl Iterator<Item = Result<RecordBatch, Error>>, Error> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.build())
+        .map_err(Error::parquet(table))?;
+    Ok(reader.map(move |batch| {
+        batch
+            .and_then(|batch| RecordBatch::try_new(table.schema(), batch.columns().to_vec()))
+            .map_err(Error::columns(table))
+    }))
 }
 
 impl TableFiles {

@@ -10,7 +10,8 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use relaydrift_ingest::{Naming, Sink, Summary, Table, find};
 
 use crate::stats::Bound;
-use crate::{Batch, Damage, Error, FORMAT, Lake, Options, apply, ingest, verify};
+use crate::{Batch, Damage, Error, FORMAT, Lake, Merge, Options, apply, compact, ingest, verify};
+use object_store::ObjectStoreExt;
 
 /// Rows of a table: every column null but `batch` and those given.
 fn rows(table: Table, batch: i64, count: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
@@ -677,4 +678,118 @@ async fn parked_rows_are_not_read_to_carry_the_others_on() {
     assert_eq!(waiting.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
     let imported = crate::import(&lake, |_| Ok(Vec::new())).await.unwrap();
     assert_eq!(imported.batch, 3);
+}
+
+/// Session ids of `events` in the order of the files.
+async fn event_rows(lake: &Lake) -> Vec<(i64, String)> {
+    let batches = lake.read(Table::Events).await.unwrap();
+    let rows = batches.iter().flat_map(|rows| {
+        let batch = rows["batch"].as_primitive::<Int64Type>().values().to_vec();
+        let ids = rows["session_id"].as_string::<i32>();
+        let ids: Vec<_> = ids.iter().map(|id| id.unwrap().to_owned()).collect();
+        batch.into_iter().zip(ids)
+    });
+    rows.collect()
+}
+
+async fn small_batches(lake: &Lake, count: usize) {
+    for number in 0..count {
+        let batch = full_batch(lake, &[number % 2 == 0, false]).await;
+        batch.commit(&Summary::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merged_files_have_the_same_rows_in_the_same_order() {
+    let (_folder, lake) = new_lake().await;
+    small_batches(&lake, 12).await;
+    let (rows, open) = (event_rows(&lake).await, open_ids(&lake).await);
+    let before = lake.files(Table::Events).await.unwrap();
+
+    let merged = compact(&lake, Merge::ALL).await.unwrap();
+    let events = merged
+        .iter()
+        .find(|merged| merged.table == Table::Events)
+        .unwrap();
+    assert_eq!(
+        (events.files_before, events.files_after, events.rows),
+        (12, 1, 72)
+    );
+    assert_eq!(lake.files(Table::Events).await.unwrap().files.len(), 1);
+    assert_eq!(event_rows(&lake).await, rows);
+    assert_eq!(open_ids(&lake).await, open);
+    assert_eq!(compact(&lake, Merge::ALL).await.unwrap(), []);
+    // Whoever listed the files before still reads them.
+    for file in &before.files {
+        assert!(lake.store().head(&before.location(file)).await.is_ok());
+    }
+
+    // Ingests go on, and what is merged is merged again.
+    small_batches(&lake, 3).await;
+    let (rows, open) = (event_rows(&lake).await, open_ids(&lake).await);
+    compact(&lake, Merge::ALL).await.unwrap();
+    assert_eq!(
+        (event_rows(&lake).await, open_ids(&lake).await),
+        (rows, open)
+    );
+    let report = verify(&lake, |_, _| ()).await.unwrap();
+    assert_eq!((report.damaged, report.batches), (vec![], 15));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merges_beside_merges_and_ingests_double_and_lose_nothing() {
+    let (_folder, lake) = new_lake().await;
+    small_batches(&lake, 10).await;
+    let merges: Vec<_> = (0..4)
+        .map(|_| {
+            let lake = lake.clone();
+            tokio::spawn(async move {
+                for _ in 0..5 {
+                    compact(&lake, Merge::ALL).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for count in 11..=25 {
+        small_batches(&lake, 1).await;
+        let expected: Vec<_> = (1..=count)
+            .flat_map(|batch| ["A", "B", "C", "A", "B", "C"].map(|id| (batch, id.to_owned())))
+            .collect();
+        assert_eq!(event_rows(&lake).await, expected);
+    }
+    for merge in merges {
+        merge.await.unwrap();
+    }
+    assert_eq!(event_rows(&lake).await.len(), 150);
+    assert_eq!(verify(&lake, |_, _| ()).await.unwrap().damaged, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_not_merged_and_one_merged_is_verified() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 5).await;
+    let flip = |name: &str| {
+        let path = folder.path().join("events").join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let files = lake.files(Table::Events).await.unwrap().files;
+    flip(&files[2].path);
+    let merged = compact(&lake, Merge::ALL).await.unwrap();
+    let events = merged
+        .iter()
+        .find(|merged| merged.table == Table::Events)
+        .unwrap();
+    assert_eq!(events.damaged, [files[2].path.clone()]);
+    assert_eq!((events.files_before, events.files_after), (4, 2));
+    let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
+    assert!(
+        damaged.len() == 1 && damaged[0].name() == "changed",
+        "{damaged:?}"
+    );
+
+    flip(&lake.files(Table::Events).await.unwrap().files[0].path);
+    assert_eq!(verify(&lake, |_, _| ()).await.unwrap().damaged.len(), 2);
 }

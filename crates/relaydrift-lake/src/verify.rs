@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use relaydrift_ingest::Table;
 
+use crate::compact::Compacted;
 use crate::prepared::Prepared;
-use crate::{Error, Lake, store};
+use crate::{DataFile, Error, Lake, store};
 
 /// What [`verify`] looked at and found.
 #[derive(Debug, Default)]
@@ -153,12 +154,15 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
         ..Report::default()
     };
     let mut written = written(lake, &mut report).await?;
+    let merged = Compacted::all(lake).await?;
     let all = written.values().map(|file| file.bytes).sum();
     let mut done = 0;
     for table in Table::ALL {
         // Rows that another program put in place of ours, where it merged files.
         let mut foreign_rows = 0;
-        for file in lake.all_files(table).await? {
+        let listed = lake.all_files(table).await?;
+        account(table, &listed, &merged, &mut written, &mut report);
+        for file in listed {
             let names = file.path.split('/');
             let at = names.fold(lake.path(&[table.name()]), |path, name| path.join(name));
             let path = at.to_string();
@@ -218,6 +222,53 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
         }
     }
     Ok(report)
+}
+
+/// Puts merged files that the table lists in the place of what they were made of.
+fn account(
+    table: Table,
+    listed: &[DataFile],
+    merged: &[Compacted],
+    written: &mut BTreeMap<(Table, String), Written>,
+    report: &mut Report,
+) {
+    let of_table = merged.iter().filter(|paper| paper.table == table.name());
+    let papers: BTreeMap<&str, &Compacted> = of_table
+        .map(|paper| (paper.file.path.as_str(), paper))
+        .collect();
+    for file in listed {
+        let Some(paper) = papers.get(file.path.as_str()) else {
+            continue;
+        };
+        let mut parts: Vec<&str> = vec![&file.path];
+        let mut rows = 0;
+        while let Some(part) = parts.pop() {
+            match papers.get(part) {
+                Some(paper) => parts.extend(paper.parts.iter().map(String::as_str)),
+                None => {
+                    let part = written.remove(&(table, part.to_owned()));
+                    rows += part.map_or(0, |part| part.rows);
+                }
+            }
+        }
+        let written_rows = paper.file.stats.num_records;
+        if rows != written_rows {
+            report.damaged.push(Damage::Listed {
+                path: file.path.clone(),
+                rows,
+                bytes: paper.file.size,
+                listed_rows: Some(written_rows),
+                listed_bytes: paper.file.size,
+            });
+        }
+        let ours = Written {
+            batch: file.batch_max.unwrap_or(report.batches),
+            blake3: paper.file.blake3.clone(),
+            bytes: paper.file.size,
+            rows: written_rows,
+        };
+        written.insert((table, file.path.clone()), ours);
+    }
 }
 
 /// What the batches of the lake wrote; those whose paper is gone are damage.
