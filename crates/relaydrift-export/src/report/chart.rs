@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Text;
 use super::finding::{Finding, recipients};
-use super::fold::fold;
+use super::fold::{fold, lettered};
 use super::lane::{Segment, segments};
 use super::model::{Connector, Lane, Report, Tone};
 use super::picture::Canvas;
@@ -102,14 +102,14 @@ impl<'a, 'c> Chart<'a, 'c> {
         text.push('\n');
         self.line(text, "", &self.axis());
         let (shown, groups) = fold(self.canvas, connector, findings);
-        for lane in shown {
+        for lane in &shown {
             self.lane(text, lane, findings);
         }
-        for group in groups {
+        for group in &groups {
             self.fitted(text, &format!("  {}", group.summary));
         }
         self.refused(text, &connector.lanes);
-        self.legend(text, connector);
+        self.legend(text, lettered(&shown, &groups));
         self.findings(text, findings);
     }
 
@@ -290,8 +290,8 @@ impl<'a, 'c> Chart<'a, 'c> {
         );
     }
 
-    fn legend(&self, text: &mut String, connector: &Connector) {
-        let used = self.canvas.used(connector);
+    fn legend<'l>(&self, text: &mut String, lanes: impl Iterator<Item = &'l Lane>) {
+        let used = self.canvas.used(lanes);
         for thumbprint in used.iter().take(LEGEND) {
             let letter = self.canvas.letters.letter(thumbprint);
             let facts = self.canvas.certificate(thumbprint);

@@ -68,6 +68,13 @@ pub fn fold<'a>(
     (shown, groups)
 }
 
+/// The lanes whose letters a legend has to tell: those that are shown, and one of each group.
+pub fn lettered<'a>(shown: &[&'a Lane], groups: &[Group<'a>]) -> impl Iterator<Item = &'a Lane> {
+    let groups = groups.iter().filter_map(|group| group.lanes.first());
+    let lanes: Vec<&Lane> = shown.iter().chain(groups).copied().collect();
+    lanes.into_iter()
+}
+
 fn group<'a>(what: &str, lanes: Vec<&'a Lane>) -> Group<'a> {
     let name = |lane: Option<&&Lane>| lane.map_or(String::new(), |l| l.server.shortened(40));
     let (first, last) = (name(lanes.first()), name(lanes.last()));

@@ -191,7 +191,7 @@ impl<'a> Section<'a> {
             lanes: group.lanes.iter().map(draw).collect(),
             summary: group.summary,
         });
-        let used = canvas.used(connector).into_iter();
+        let used = canvas.used(&connector.lanes).into_iter();
         let legend: Vec<Chip> = used.map(|thumbprint| chip(canvas, thumbprint)).collect();
         let many = legend.len() > LEGEND;
         Section {

@@ -9,7 +9,7 @@ use super::Text;
 use super::finding::{self, Finding, recipients, thousands};
 use super::lane::{Segment, segments};
 use super::letters::Letters;
-use super::model::{Certificate, Connector, Coverage, Lane, Logged, Report, Tone};
+use super::model::{Certificate, Coverage, Lane, Logged, Report, Tone};
 use super::time::{Axis, DAY, HOUR, Tick, Time, minute, range, second};
 
 /// Certificates narrower than this part of the width are drawn as a blend.
@@ -75,8 +75,8 @@ impl<'a> Canvas<'a> {
     }
 
     /// The certificates that lanes of a connector show, A first.
-    pub fn used(&self, connector: &Connector) -> Vec<&Text> {
-        let spans = connector.lanes.iter().flat_map(|lane| &lane.certificates);
+    pub fn used<'c>(&self, lanes: impl IntoIterator<Item = &'c Lane>) -> Vec<&Text> {
+        let spans = lanes.into_iter().flat_map(|lane| &lane.certificates);
         let used: HashSet<&Text> = spans.map(|span| &span.value).collect();
         let order = self.letters.order().iter();
         order

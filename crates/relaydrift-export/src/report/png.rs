@@ -6,7 +6,7 @@ use askama::Template;
 use resvg::usvg::{Options, Tree, fontdb::Database};
 use resvg::{tiny_skia, usvg};
 
-use super::fold::fold;
+use super::fold::{fold, lettered};
 use super::model::Report;
 use super::picture::{self, Canvas, Column, Drawing, TALLEST, class};
 use super::time::{Tick, range};
@@ -23,7 +23,7 @@ const HEIGHT: usize = 6000;
 /// Characters of a line across the picture.
 const LINE: usize = 125;
 /// Certificates below the lanes.
-const LEGEND: usize = 15;
+const LEGEND: usize = 36;
 /// Families that look like the page, in this order; else any that is there.
 const FAMILIES: [&str; 7] = [
     "Segoe UI",
@@ -97,7 +97,7 @@ fn svg(report: &Report) -> Result<String, Error> {
         sheet.axes.push(sheet.y);
         sheet.y += 22;
         let (shown, groups) = fold(&canvas, connector, findings);
-        for lane in shown {
+        for lane in &shown {
             let lane = picture::lane(&canvas, lane, findings);
             let name = lane.server.shortened(18);
             sheet.y += lane.bar + 15;
@@ -107,7 +107,7 @@ fn svg(report: &Report) -> Result<String, Error> {
             sheet.lanes.push((sheet.y, lane));
             sheet.y += height + 2;
         }
-        for group in groups {
+        for group in &groups {
             sheet.y += 20;
             sheet.text(MARGIN, "muted", group.summary.chars().take(LINE).collect());
         }
@@ -123,7 +123,7 @@ fn svg(report: &Report) -> Result<String, Error> {
             sheet.histograms.push((sheet.y, histogram.bars));
             sheet.y += TALLEST + 8;
         }
-        let used = canvas.used(connector);
+        let used = canvas.used(lettered(&shown, &groups));
         for (at, thumbprint) in used.iter().take(LEGEND).enumerate() {
             if at % 3 == 0 {
                 sheet.y += 24;
@@ -254,7 +254,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{hostile, small};
+    use super::super::tests::{crowd, hostile, small};
     use super::*;
 
     #[test]
@@ -277,6 +277,12 @@ mod tests {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    #[test]
+    fn the_legend_tells_the_letters_that_are_drawn() {
+        let svg = svg(&crowd()).unwrap();
+        assert!(svg.contains(" B2B2B2B2<"), "{svg}");
     }
 
     #[test]

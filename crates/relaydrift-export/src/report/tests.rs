@@ -139,6 +139,19 @@ pub fn small() -> Report {
     }
 }
 
+/// A hundred servers, each with a certificate of its own, and among them the one that is refused.
+pub fn crowd() -> Report {
+    let mut report = small();
+    report.connectors[0]
+        .lanes
+        .extend((3..=100).map(|number| Lane {
+            server: format!("EX{number:03}").into(),
+            certificates: vec![span(&format!("{number:040X}"), 0, 238)],
+            ..Lane::default()
+        }));
+    report
+}
+
 /// The same with hostile text wherever a log or a person could put it.
 pub fn hostile() -> Report {
     let text = || Text::from(HOSTILE);
@@ -358,6 +371,13 @@ fn a_cause_that_hit_many_servers_is_told_once_and_open_ones_first() {
     assert_eq!(page.matches("Commands to copy").count(), 31);
     let at = |text: &str| page.find(text).expect("told");
     assert!(at("Address moved</strong> on EX40") < at("TLS fails</strong>"));
+}
+
+#[test]
+fn a_terminal_tells_the_letters_that_it_shows() {
+    let report = crowd();
+    let chart = chart(&report, STYLE);
+    assert!(chart.contains("  B2B2B2B2  "), "{chart}");
 }
 
 #[test]
