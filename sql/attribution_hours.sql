@@ -2,19 +2,38 @@
 -- refused in domains that the connector has had refused, now or at any other time (see `proved_relays`), and whether
 -- the hour is good: less than `incident_percent` of them were refused. Times are corrected by `clocks`;
 -- `skew_seconds` takes that back.
--- Grain: organization, connector_id, server, hour. Reads: observed, clocks.
-with refused_ever as (
-    select organization, connector_id, compared
-    from observed
-    where kind = 'relay'
-    group by organization, connector_id, compared
-    having sum(refused) > 0
+-- Grain: organization, connector_id, server, hour. Reads: relay_hours, relay_domains, clocks.
+with answered as (
+    select
+        relay_hours.organization,
+        relay_hours.connector_id,
+        relay_hours.server,
+        relay_hours.hour,
+        sum(relay_hours.accepted) as accepted,
+        sum(relay_hours.refused) as refused,
+        min(relay_hours.first_accepted) as first_accepted,
+        max(relay_hours.last_accepted) as last_accepted,
+        min(relay_hours.first_refused) as first_refused,
+        max(relay_hours.last_refused) as last_refused,
+        min_row(relay_hours.first_seen, relay_hours.first_session_id)['c1'] as session_id
+    from relay_hours
+    inner join relay_domains
+        on relay_hours.organization = relay_domains.organization
+        and relay_hours.connector_id = relay_domains.connector_id
+        and relay_hours.domain = relay_domains.domain
+    where relay_domains.refused > 0 and relay_hours.accepted + relay_hours.refused > 0
+    group by
+        relay_hours.organization,
+        relay_hours.connector_id,
+        relay_hours.server,
+        relay_hours.hour,
+        relay_hours.domain
 ),
 
 hours as (
     select
-        observed.organization,
-        observed.connector_id,
+        organization,
+        connector_id,
         server,
         hour,
         sum(accepted) as accepted,
@@ -23,14 +42,9 @@ hours as (
         greatest(max(last_accepted), max(last_refused)) as last_seen,
         min(first_refused) as first_refused,
         max(last_refused) as last_refused,
-        first_value(first_session_id order by first_refused nulls last, first_session_id) as session_id
-    from observed
-    inner join refused_ever
-        on observed.organization = refused_ever.organization
-        and observed.connector_id = refused_ever.connector_id
-        and observed.compared = refused_ever.compared
-    where kind = 'relay' and accepted + refused > 0
-    group by observed.organization, observed.connector_id, server, hour
+        first_value(session_id order by first_refused nulls last, session_id) as session_id
+    from answered
+    group by organization, connector_id, server, hour
 ),
 
 corrected as (

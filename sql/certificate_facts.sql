@@ -1,7 +1,8 @@
 -- One certificate and what any log, server, form or import said of it. Of several texts for a thumbprint the one
 -- with dates is taken, then the most complete, then the first in the order of text, so that the choice never varies.
 -- `names_folded`: the names in lower case, for comparison. `family`: the domain that it stands for
--- (`certificate_family`). `public_issuer`: whether its issuer is a public authority.
+-- (`certificate_family`). `microsoft`: whether that is one under which Exchange Online answers. `public_issuer`: whether
+-- its issuer is a public authority.
 -- Grain: thumbprint. Reads: certificates_seen, certificates.
 select
     thumbprint,
@@ -13,6 +14,8 @@ select
     names,
     string_to_array(lower(array_to_string(names, ';')), ';') as names_folded,
     certificate_family(subject, names) as family,
+    certificate_family(subject, names)
+    in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com') as microsoft,
     public_authority(issuer) as public_issuer
 from (
     select

@@ -4,7 +4,7 @@
 -- others: `internet`. An Edge server: `edge_sync`. Other hosts: `smart_host` up to three of them, `internet`
 -- above. A peer whose greeting was masked on the way tells nothing where Exchange Online was reached otherwise.
 -- Only Exchange servers of the organization: `intra_org`. Only a proxy: `proxy`. Nothing: `unknown`.
--- Grain: organization, connector_id. Reads: observed.
+-- Grain: organization, connector_id. Reads: observed, relay_domains.
 with counted as (
     select
         organization,
@@ -20,17 +20,25 @@ with counted as (
         sum(case when kind = 'starttls' and compared = 'stripped' then sessions else 0 end) as masked,
         sum(case when kind = 'route' and compared = 'proxy' then sessions else 0 end) as proxy,
         sum(case when kind = 'route' and compared = 'unknown' then sessions else 0 end) as unreached,
-        count(distinct case when kind = 'route' and compared like 'other/%' then compared end) as hosts,
-        count(distinct case when kind = 'relay' then compared end) as domains,
-        count(distinct case when kind = 'relay' and compared like '%.onmicrosoft.com' then compared end) as tenant_domains
+        count(distinct case when kind = 'route' and compared like 'other/%' then compared end) as hosts
     from observed
-    where kind in ('route', 'relay', 'starttls')
+    where kind in ('route', 'starttls')
+    group by organization, connector_id
+),
+
+reached as (
+    select
+        organization,
+        connector_id,
+        count(domain) as domains,
+        sum(case when domain like '%.onmicrosoft.com' then 1 else 0 end) as tenant_domains
+    from relay_domains
     group by organization, connector_id
 )
 
 select
-    organization,
-    connector_id,
+    counted.organization,
+    counted.connector_id,
     case
         when cloud > 0 and exchange + edge + greatest(other - masked, 0) > 0 then 'internet'
         when cloud > 0 and domains > 0 and domains = tenant_domains then 'cloud_hybrid'
@@ -69,3 +77,4 @@ select
     servers,
     sessions
 from counted
+left join reached on counted.organization = reached.organization and counted.connector_id = reached.connector_id

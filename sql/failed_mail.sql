@@ -5,7 +5,7 @@
 -- 513, 5.7.708, 4.7.500 to 699, 4.7.850 to 899), `server_version` (4.7.230, 5.7.230), `recipient_side`
 -- (5.4.1, recipients outside the tenant that their own one does not know; `about`: their domain), `tls` (the session
 -- that TLS ended).
--- `proves`: others of its recipients, outside the tenant, were accepted. `sender_domain` is empty for the null sender.
+-- `accepted_domains`: those of its other recipients. `sender_domain` is empty for the null sender.
 -- Mail that a hub sent through a front end stands under the front end's server, certificate and address.
 -- `line` and `source_id` lead to the deciding reply. Grain: organization, server, service, session_id, ordinal.
 -- Reads: transactions, sessions, front_ends, relay_domains, connectors.
@@ -73,74 +73,39 @@ with told as (
     where
         connectors.role in ('cloud_hybrid', 'cloud_relay')
         and (transactions.refused > 0 or transactions.reply_code >= 400)
-),
-
-reached as (
-    select
-        organization,
-        connector_id,
-        server,
-        service,
-        session_id,
-        ordinal,
-        unnest(accepted_domains) as domain
-    from told
-    where accepted > 0 and family is not null
-),
-
-proving as (
-    select distinct
-        reached.organization,
-        reached.server,
-        reached.service,
-        reached.session_id,
-        reached.ordinal
-    from reached
-    inner join relay_domains
-        on reached.organization = relay_domains.organization
-        and reached.connector_id = relay_domains.connector_id
-        and reached.domain = relay_domains.domain
-    where relay_domains.outside
 )
 
 select
-    told.organization,
-    told.connector_id,
-    told.role,
-    told.server,
-    told.service,
-    told.session_id,
-    told.ordinal,
-    told.at,
-    told.source_id,
-    told.line,
-    told.message_id,
-    told.sender_domain,
-    told.recipients,
-    told.accepted,
+    organization,
+    connector_id,
+    role,
+    server,
+    service,
+    session_id,
+    ordinal,
+    at,
+    source_id,
+    line,
+    message_id,
+    sender_domain,
+    recipients,
+    accepted,
     case
-        when told.family = 'attribution' then told.refused
-        else greatest(told.recipients - told.accepted, 1)
+        when family = 'attribution' then refused
+        else greatest(recipients - accepted, 1)
     end as refused,
-    told.accepted_domains,
-    told.refused_domains,
-    told.reply_code,
-    told.enhanced_code,
-    told.attr_code,
-    told.reply_text,
-    told.thumbprint,
-    told.egress_ip,
-    told.family,
-    case when told.family = 'recipient_side' then told.refused_domains[1] end as about,
-    proving.session_id is not null as proves
+    accepted_domains,
+    refused_domains,
+    reply_code,
+    enhanced_code,
+    attr_code,
+    reply_text,
+    thumbprint,
+    egress_ip,
+    family,
+    case when family = 'recipient_side' then refused_domains[1] end as about
 from told
-left join proving
-    on told.organization = proving.organization
-    and told.server = proving.server
-    and told.service = proving.service
-    and told.session_id = proving.session_id
-    and told.ordinal = proving.ordinal
-where told.family is not null
+where family is not null
 union all
 select
     sessions.organization,
@@ -167,8 +132,7 @@ select
     sessions.sent_thumbprint as thumbprint,
     sessions.egress_ip,
     'tls' as family,
-    null as about,
-    false as proves
+    null as about
 from sessions
 inner join connectors
     on sessions.organization = connectors.organization and sessions.connector_id = connectors.connector_id

@@ -93,11 +93,7 @@ secured as (
                     shown.kind = 'peer'
                     and shown.refused > 0
                     and peer.subject is not null
-                    and coalesce(
-                        peer.family
-                        not in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com'),
-                        true
-                    )
+                    and not coalesce(peer.microsoft, false)
                     then concat(peer.subject, ' (issued by ', coalesce(peer.issuer, 'unknown'), ')')
             end
         ) as intercepted_by
@@ -117,12 +113,13 @@ secured as (
 passed as (
     select
         keys.incident,
-        count(mail.at) as passed,
-        count(mail.at) filter (where mail.at > keys.first_refused) as passed_meanwhile,
+        count(distinct concat_ws(' ', mail.service, mail.session_id, mail.ordinal)) as passed,
+        count(distinct concat_ws(' ', mail.service, mail.session_id, mail.ordinal))
+            filter (where mail.at > keys.first_refused) as passed_meanwhile,
         array_agg(distinct coalesce(nullif(mail.sender_domain, ''), '<>')) as sender_domains,
-        array_distinct(flatten(array_agg(mail.accepted_domains))) as recipient_domains,
+        array_agg(distinct mail.domain) as recipient_domains,
         bool_or((mail.thumbprint is not distinct from keys.thumbprint)) as same_certificate,
-        array_distinct(array_agg(mail.egress_ip) filter (where mail.egress_ip is not null)) as egress_ips
+        array_agg(distinct mail.egress_ip) filter (where mail.egress_ip is not null) as egress_ips
     from keys
     inner join relayed_mail as mail
         on keys.organization = mail.organization

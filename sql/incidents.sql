@@ -8,30 +8,50 @@
 -- fewer than three times); `closed`; `historic` (closed for more than a week). The numbers are settings.
 -- `first`: the first refused transaction. `messages`: what bounced and must be sent again.
 -- incident: a number for joins. null_senders: transactions without a sender (reports, out-of-office replies).
--- Grain: incident. Reads: failed_mail, relayed_mail, present.
-with failed as (
+-- Grain: incident. Reads: failed_mail, relayed_mail, relay_domains, present.
+-- Others of its recipients, outside the tenant, were accepted: such a failure is a proof as well.
+with proving as (
+    select distinct
+        reached.organization,
+        reached.server,
+        reached.service,
+        reached.session_id,
+        reached.ordinal
+    from (
+        select organization, connector_id, server, service, session_id, ordinal, unnest(accepted_domains) as domain
+        from failed_mail
+    ) as reached
+    inner join relay_domains
+        on reached.organization = relay_domains.organization
+        and reached.connector_id = relay_domains.connector_id
+        and reached.domain = relay_domains.domain
+    where relay_domains.outside
+),
+
+failed as (
     select
-        organization,
-        connector_id,
-        role,
-        server,
-        family,
-        about,
-        at,
-        session_id,
-        ordinal,
-        proves,
-        named_struct(
-            'at', at, 'service', service, 'session_id', session_id, 'ordinal', ordinal, 'source_id', source_id, 'line', line,
-            'message_id', message_id, 'sender_domain', sender_domain, 'refused', refused,
-            'refused_domains', refused_domains, 'code', reply_code, 'enhanced', enhanced_code, 'attr', attr_code,
-            'text', reply_text, 'thumbprint', thumbprint, 'egress_ip', egress_ip
-        ) as mail,
-        lag(at) over of_session as session_before,
-        lead(at) over of_session as session_after
-    from failed_mail
+        mail.organization,
+        mail.connector_id,
+        mail.server,
+        mail.family,
+        mail.about,
+        mail.at,
+        mail.service,
+        mail.session_id,
+        mail.ordinal,
+        proving.session_id is not null as proves,
+        lag(mail.at) over of_session as session_before,
+        lead(mail.at) over of_session as session_after
+    from failed_mail as mail
+    left join proving
+        on mail.organization = proving.organization
+        and mail.server = proving.server
+        and mail.service = proving.service
+        and mail.session_id = proving.session_id
+        and mail.ordinal = proving.ordinal
     window of_session as (
-        partition by organization, connector_id, server, family, about, session_id order by at, ordinal
+        partition by mail.organization, mail.connector_id, mail.server, mail.family, mail.about, mail.session_id
+        order by mail.at, mail.ordinal
     )
 ),
 
@@ -41,14 +61,14 @@ failing as (
     select
         organization,
         connector_id,
-        role,
         server,
         family,
         about,
         at,
+        service,
         session_id,
         ordinal,
-        mail,
+        step,
         sum(step) over of_family as failed_lately,
         sum(session_step) over of_family as sessions_lately,
         sum(case when proves then 0 else step end) over (
@@ -60,15 +80,14 @@ failing as (
         select
             organization,
             connector_id,
-            role,
             server,
             family,
             about,
             at,
+            service,
             session_id,
             ordinal,
             proves,
-            mail,
             1 as step,
             case
                 when coalesce(session_before + setting('relaydrift.incident_window_minutes') <= at, true) then 1
@@ -79,15 +98,14 @@ failing as (
         select
             organization,
             connector_id,
-            role,
             server,
             family,
             about,
             at + setting('relaydrift.incident_window_minutes') as at,
+            service,
             session_id,
             ordinal,
             proves,
-            null as mail,
             -1 as step,
             case
                 when coalesce(session_after >= at + setting('relaydrift.incident_window_minutes'), true) then -1
@@ -133,19 +151,22 @@ lined_up as (
         from marks
         union all
         select
-            relayed_mail.organization,
-            relayed_mail.connector_id,
-            relayed_mail.server,
-            relayed_mail.at,
+            relayed.organization,
+            relayed.connector_id,
+            relayed.server,
+            relayed.at,
             0 as step,
             null as failed_at,
             null as question,
-            relayed_mail.at as proved
-        from relayed_mail
+            relayed.at as proved
+        from (
+            select distinct organization, connector_id, server, service, session_id, ordinal, at
+            from relayed_mail
+        ) as relayed
         inner join (select distinct organization, connector_id, server from failed_mail) as hit
-            on relayed_mail.organization = hit.organization
-            and relayed_mail.connector_id = hit.connector_id
-            and relayed_mail.server = hit.server
+            on relayed.organization = hit.organization
+            and relayed.connector_id = hit.connector_id
+            and relayed.server = hit.server
     )
 ),
 
@@ -209,14 +230,13 @@ weighed as (
     select
         failing.organization,
         failing.connector_id,
-        failing.role,
         failing.server,
         failing.family,
         failing.about,
         failing.at,
+        failing.service,
         failing.session_id,
         failing.ordinal,
-        failing.mail,
         failing.failed_lately,
         failing.sessions_lately,
         failing.only_failed_lately + counted.proved_lately as tried_lately,
@@ -230,21 +250,20 @@ weighed as (
         and failing.connector_id = counted.connector_id
         and failing.server = counted.server
         and failing.at = counted.failed_at
-    where failing.mail is not null
+    where failing.step = 1
 ),
 
 failures as (
     select
         organization,
         connector_id,
-        role,
         server,
         family,
         about,
         at,
+        service,
         session_id,
         ordinal,
-        mail,
         proved_after,
         proved_last,
         proved_next,
@@ -273,14 +292,13 @@ numbered as (
     select
         organization,
         connector_id,
-        role,
         server,
         family,
         about,
         at,
+        service,
         session_id,
         ordinal,
-        mail,
         opens,
         proved_after,
         proved_last,
@@ -291,42 +309,79 @@ numbered as (
     from failures
 ),
 
-gathered as (
+-- Most failures make no incident: only those that do are looked at as a whole.
+opened as (
     select
         organization,
         connector_id,
-        role,
         server,
-        family,
-        min(at) as first_refused,
-        max(at) as last_refused,
-        count(distinct session_id) as sessions,
-        count(at) as transactions,
-        sum(mail['refused']) as refused,
+        at,
+        service,
+        session_id,
+        ordinal,
+        proved_after,
+        proved_last,
+        proved_next,
+        number,
+        bool_or(opens) over (partition by organization, connector_id, server, family, about, number) as opens
+    from numbered
+),
+
+gathered as (
+    select
+        mail.organization,
+        mail.connector_id,
+        mail.role,
+        mail.server,
+        mail.family,
+        min(mail.at) as first_refused,
+        max(mail.at) as last_refused,
+        count(distinct mail.session_id) as sessions,
+        count(mail.at) as transactions,
+        sum(mail.refused) as refused,
         count(
             distinct case
-                when mail['code'] >= 500 then coalesce(mail['message_id'], concat(session_id, ' ', cast(ordinal as varchar)))
+                when mail.reply_code >= 500
+                    then coalesce(mail.message_id, concat(mail.session_id, ' ', cast(mail.ordinal as varchar)))
             end
         ) as messages,
-        first_value(mail order by at, session_id, ordinal) as first,
-        first_value(proved_last order by at, session_id, ordinal) as last_good,
-        last_value(proved_next order by at, session_id, ordinal) as relayed_again,
-        last_value(proved_after order by at, session_id, ordinal) as relayed_after,
-        array_sort(array_agg(distinct concat_ws(' ', cast(mail['code'] as varchar), mail['enhanced'], mail['attr']))) as codes,
+        first_value(
+            named_struct(
+                'at', mail.at, 'service', mail.service, 'session_id', mail.session_id, 'ordinal', mail.ordinal,
+                'source_id', mail.source_id, 'line', mail.line, 'message_id', mail.message_id,
+                'sender_domain', mail.sender_domain, 'refused', mail.refused, 'refused_domains', mail.refused_domains,
+                'code', mail.reply_code, 'enhanced', mail.enhanced_code, 'attr', mail.attr_code,
+                'text', mail.reply_text, 'thumbprint', mail.thumbprint, 'egress_ip', mail.egress_ip
+            )
+            order by mail.at, mail.session_id, mail.ordinal
+        ) as first,
+        first_value(opened.proved_last order by mail.at, mail.session_id, mail.ordinal) as last_good,
+        last_value(opened.proved_next order by mail.at, mail.session_id, mail.ordinal) as relayed_again,
+        last_value(opened.proved_after order by mail.at, mail.session_id, mail.ordinal) as relayed_after,
+        array_sort(
+            array_agg(distinct concat_ws(' ', cast(mail.reply_code as varchar), mail.enhanced_code, mail.attr_code))
+        ) as codes,
         array_sort(
             coalesce(
-                array_agg(distinct case mail['sender_domain'] when '' then '<>' else mail['sender_domain'] end)
-                filter (where mail['sender_domain'] is not null),
+                array_agg(distinct case mail.sender_domain when '' then '<>' else mail.sender_domain end)
+                filter (where mail.sender_domain is not null),
                 []
             )
         ) as sender_domains,
-        sum(case when mail['sender_domain'] = '' then 1 else 0 end) as null_senders,
-        array_sort(array_distinct(flatten(array_agg(mail['refused_domains'])))) as recipient_domains,
-        array_sort(array_agg(distinct mail['thumbprint'])) as thumbprints,
-        array_sort(array_agg(distinct mail['egress_ip'])) as egress_ips
-    from numbered
-    group by organization, connector_id, role, server, family, about, number
-    having bool_or(opens)
+        sum(case when mail.sender_domain = '' then 1 else 0 end) as null_senders,
+        array_sort(array_distinct(flatten(array_agg(mail.refused_domains)))) as recipient_domains,
+        array_sort(array_agg(distinct mail.thumbprint)) as thumbprints,
+        array_sort(array_agg(distinct mail.egress_ip)) as egress_ips
+    from opened
+    inner join failed_mail as mail
+        on opened.organization = mail.organization
+        and opened.server = mail.server
+        and opened.service = mail.service
+        and opened.session_id = mail.session_id
+        and opened.ordinal = mail.ordinal
+    where opened.opens
+    group by
+        mail.organization, mail.connector_id, mail.role, mail.server, mail.family, mail.about, opened.number
 )
 
 select

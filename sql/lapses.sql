@@ -33,19 +33,20 @@ peers as (
         observations.first_session_id,
         observations.first_source_id,
         observations.first_line,
-        facts.subject,
-        facts.issuer,
-        facts.family in ('outlook.com', 'mx.microsoft', 'office365.us', 'outlook.cn', 'microsoft.com') as named,
-        facts.public_issuer as trusted
+        not facts.microsoft or facts.public_issuer is false as bad
     from observations
-    left join certificate_facts as facts on observations.value = facts.thumbprint
+    inner join connectors
+        on observations.organization = connectors.organization
+        and observations.connector_id = connectors.connector_id
+        and connectors.role in ('cloud_hybrid', 'cloud_relay')
+    inner join certificate_facts as facts on observations.value = facts.thumbprint
     left join proxied
         on observations.organization = proxied.organization
         and observations.connector_id = proxied.connector_id
         and observations.server = proxied.server
         and observations.service = proxied.service
         and observations.hour = proxied.hour
-    where observations.kind = 'peer' and proxied.hour is null
+    where observations.kind = 'peer' and facts.microsoft is not null and proxied.hour is null
 ),
 
 states as (
@@ -60,7 +61,6 @@ states as (
         server,
         value,
         compared in ('none', 'stripped') as bad,
-        cast(null as varchar) as told,
         first_seen,
         last_seen,
         sessions,
@@ -80,7 +80,6 @@ states as (
         server,
         value,
         regexp_like(compared, 'PCT|SSL|TLS1_[01]') as bad,
-        cast(null as varchar) as told,
         first_seen,
         last_seen,
         sessions,
@@ -99,15 +98,7 @@ states as (
         connector_id,
         server,
         value,
-        not named or trusted is false as bad,
-        case
-            when not named then concat('the peer''s certificate is for ', subject, ', which does not name Microsoft')
-            when trusted is false
-                then concat(
-                    'the peer''s certificate names Microsoft and was issued by ', issuer,
-                    ', no public authority (inferred rule)'
-                )
-        end as told,
+        bad,
         first_seen,
         last_seen,
         sessions,
@@ -118,49 +109,31 @@ states as (
         first_source_id,
         first_line
     from peers
-    where named is not null
-),
-
--- Where nothing was bad there is no lapse.
-lapsing as (
-    select distinct
-        class,
-        organization,
-        connector_id,
-        server
-    from states
-    where bad
 ),
 
 ordered as (
     select
-        states.class,
-        states.organization,
-        states.connector_id,
-        states.server,
-        states.value,
-        states.bad,
-        states.told,
-        states.first_seen,
-        states.last_seen,
-        states.sessions,
-        states.refused,
-        states.first_refused,
-        states.last_refused,
-        states.first_session_id,
-        states.first_source_id,
-        states.first_line,
+        class,
+        organization,
+        connector_id,
+        server,
+        value,
+        bad,
+        first_seen,
+        last_seen,
+        sessions,
+        refused,
+        first_refused,
+        last_refused,
+        first_session_id,
+        first_source_id,
+        first_line,
         max(case when bad then last_seen end) over earlier as bad_seen,
         max(case when not bad then last_seen end) over earlier as good_seen,
         last_value(case when not bad then value end) ignore nulls over earlier as good_value
     from states
-    inner join lapsing
-        on states.class = lapsing.class
-        and states.organization = lapsing.organization
-        and states.connector_id = lapsing.connector_id
-        and states.server = lapsing.server
     window earlier as (
-        partition by states.class, states.organization, states.connector_id, states.server
+        partition by class, organization, connector_id, server
         order by first_seen, bad, value
         rows between unbounded preceding and 1 preceding
     )
@@ -173,7 +146,6 @@ numbered as (
         connector_id,
         server,
         value,
-        told,
         first_seen,
         last_seen,
         sessions,
@@ -206,7 +178,6 @@ lapses as (
         number,
         first_value(good_value order by first_seen, value) as before,
         first_value(value order by first_seen, value) as after,
-        first_value(told order by first_seen, value) as told,
         min(first_seen) as first_seen,
         max(last_seen) as last_seen,
         sum(sessions) as sessions,
@@ -230,7 +201,7 @@ offered as (
         lapses.number,
         first_value(
             named_struct(
-                'before', lapses.before, 'after', lapses.after, 'told', lapses.told, 'first_seen', lapses.first_seen,
+                'before', lapses.before, 'after', lapses.after, 'first_seen', lapses.first_seen,
                 'last_seen', lapses.last_seen, 'sessions', lapses.sessions, 'refused', lapses.refused,
                 'first_refused', lapses.first_refused, 'last_refused', lapses.last_refused,
                 'session_id', lapses.session_id, 'source_id', lapses.source_id, 'line', lapses.line
@@ -309,10 +280,10 @@ proved as (
 
 select
     case when class = 'missing' then 'certificate' else 'tls' end as kind,
-    organization,
-    connector_id,
-    server,
-    class,
+    proved.organization,
+    proved.connector_id,
+    proved.server,
+    proved.class,
     case class
         when 'missing' then setting('relaydrift.severity_missing')
         when 'lost' then setting('relaydrift.severity_lost')
@@ -344,9 +315,18 @@ select
                 end
             )
             when 'downgraded' then concat('TLS is below version 1.2: ', lapse['after'])
-            else coalesce(lapse['told'], 'STARTTLS was masked on the way, no session reached TLS')
+            else case
+                when facts.thumbprint is null then 'STARTTLS was masked on the way, no session reached TLS'
+                when not facts.microsoft
+                    then concat('the peer''s certificate is for ', facts.subject, ', which does not name Microsoft')
+                else concat(
+                    'the peer''s certificate names Microsoft and was issued by ', facts.issuer,
+                    ', no public authority (inferred rule)'
+                )
+            end
         end,
         '; in ', lapse['sessions'], case when lapse['sessions'] = 1 then ' session' else ' sessions' end,
         ', last ', to_char(lapse['last_seen'], '%Y-%m-%d %H:%M')
     ) as detail
 from proved
+left join certificate_facts as facts on class = 'intercepted' and lapse['after'] = facts.thumbprint

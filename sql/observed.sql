@@ -2,7 +2,8 @@
 -- and with the answers that a hub logged for a front end's sessions.
 -- `compared` is what decides whether two values are the same: the value itself; for egress addresses
 -- the address of IPv4 and the /64 network of IPv6; for certificates of peers, which take turns, the family of
--- names as far as any log spelled it out.
+-- names as far as any log spelled it out. Recipient domains stand in `relay_hours`, rows in `logged_hours`, clocks in
+-- `clocks`.
 -- Grain: organization, connector_id, server, kind, compared, hour. Reads: observations, linked, certificate_facts.
 select
     organization,
@@ -91,6 +92,7 @@ from (
                 first_source_id,
                 first_line
             from observations
+            where kind not in ('relay', 'rows', 'skew')
             union all
             select
                 organization,
@@ -113,6 +115,7 @@ from (
                 first_source_id,
                 first_line
             from linked
+            where kind <> 'relay'
         ) as seen
         left join certificate_facts as facts on seen.kind = 'peer' and seen.value = facts.thumbprint
     )

@@ -3,7 +3,7 @@
 -- the tenant's own domains passes without attribution.
 -- Of each domain the first and the last acceptance of each hour are known. A proof acquits the certificate and the
 -- address that were in use.
--- Grain: organization, connector_id, server, at. Reads: observed, relay_domains.
+-- Grain: organization, connector_id, server, at. Reads: relay_hours, relay_domains.
 select distinct
     organization,
     connector_id,
@@ -11,14 +11,14 @@ select distinct
     at
 from (
     select
-        observed.organization,
-        observed.connector_id,
-        observed.server,
-        unnest([observed.first_accepted, observed.last_accepted]) as at
-    from observed
+        hours.organization,
+        hours.connector_id,
+        hours.server,
+        unnest([hours.first_accepted, hours.last_accepted]) as at
+    from relay_hours as hours
     inner join relay_domains
-        on observed.organization = relay_domains.organization
-        and observed.connector_id = relay_domains.connector_id
-        and observed.compared = relay_domains.domain
-    where observed.kind = 'relay' and relay_domains.outside and observed.first_accepted is not null
+        on hours.organization = relay_domains.organization
+        and hours.connector_id = relay_domains.connector_id
+        and hours.domain = relay_domains.domain
+    where relay_domains.outside and hours.first_accepted is not null
 )

@@ -2,16 +2,15 @@
 -- Only mail to a domain outside needs attribution, so only that proves it. Where accepted domains are imported,
 -- outside is what none of them covers; else what the connector has had refused for want of attribution, at any
 -- time (mail to the tenant's own domains passes unattributed, so a refusal tells that a domain is outside).
--- `own`: an accepted domain covers it. Grain: organization, connector_id, domain. Reads: observed, own_domains.
+-- `own`: an accepted domain covers it. Grain: organization, connector_id, domain. Reads: relay_hours, own_domains.
 with reached as (
     select
         organization,
         connector_id,
-        compared as domain,
+        domain,
         sum(refused) as refused
-    from observed
-    where kind = 'relay'
-    group by organization, connector_id, compared
+    from relay_hours
+    group by organization, connector_id, domain
 ),
 
 covered as (
@@ -37,6 +36,7 @@ select
     organization,
     connector_id,
     domain,
+    refused,
     is_own > 0 as own,
     case
         when known > 0 then is_own = 0

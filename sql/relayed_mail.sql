@@ -1,12 +1,24 @@
--- One mail transaction that proves attribution: Exchange Online accepted recipients outside the tenant, in
--- `accepted_domains`. Mail that a hub sent through a front end stands under the front end's server, certificate and
+-- One recipient domain outside the tenant in which Exchange Online accepted recipients of a mail transaction: it proves
+-- attribution. Mail that a hub sent through a front end stands under the front end's server, certificate and
 -- address. `sender_domain` is empty for the null sender.
--- Grain: organization, server, service, session_id, ordinal.
+-- Grain: organization, server, service, session_id, ordinal, domain.
 -- Reads: transactions, front_ends, relay_domains, connectors.
-with told as (
+with outside as (
+    select
+        relay_domains.organization,
+        relay_domains.connector_id,
+        relay_domains.domain
+    from relay_domains
+    inner join connectors
+        on relay_domains.organization = connectors.organization
+        and relay_domains.connector_id = connectors.connector_id
+    where relay_domains.outside and connectors.role in ('cloud_hybrid', 'cloud_relay')
+),
+
+told as (
     select
         transactions.organization,
-        connectors.connector_id,
+        coalesce(front_ends.connector_id, transactions.connector_id) as connector_id,
         coalesce(front_ends.server, transactions.server) as server,
         transactions.service,
         transactions.session_id,
@@ -23,10 +35,7 @@ with told as (
     left join front_ends
         on transactions.organization = front_ends.organization
         and transactions.session_id = front_ends.hub_session_id
-    inner join connectors
-        on transactions.organization = connectors.organization
-        and coalesce(front_ends.connector_id, transactions.connector_id) = connectors.connector_id
-    where connectors.role in ('cloud_hybrid', 'cloud_relay') and transactions.accepted > 0
+    where transactions.accepted > 0
 ),
 
 reached as (
@@ -52,16 +61,13 @@ select
     reached.service,
     reached.session_id,
     reached.ordinal,
-    min(reached.at) as at,
-    min(reached.sender_domain) as sender_domain,
-    array_agg(reached.domain) as accepted_domains,
-    min(reached.thumbprint) as thumbprint,
-    min(reached.egress_ip) as egress_ip
+    reached.at,
+    reached.sender_domain,
+    reached.domain,
+    reached.thumbprint,
+    reached.egress_ip
 from reached
-inner join relay_domains
-    on reached.organization = relay_domains.organization
-    and reached.connector_id = relay_domains.connector_id
-    and reached.domain = relay_domains.domain
-where relay_domains.outside
-group by
-    reached.organization, reached.connector_id, reached.server, reached.service, reached.session_id, reached.ordinal
+inner join outside
+    on reached.organization = outside.organization
+    and reached.connector_id = outside.connector_id
+    and reached.domain = outside.domain

@@ -7,7 +7,7 @@
 -- more (on a holiday, in maintenance or drained they do not), or this one tried in vain. A sibling took over: the
 -- other servers had as many sessions above what is expected of them as half of the sessions that are missing.
 -- A silence without an end reaches to the newest row of the organization.
--- Grain: organization, connector_id, server, first_seen. Reads: cloud_hours, observed, present.
+-- Grain: organization, connector_id, server, first_seen. Reads: cloud_hours, observations, logged_hours, present.
 with sent as (
     select
         cloud_hours.organization,
@@ -136,9 +136,9 @@ written as (
         server,
         to_unixtime(hour) / 3600 as hour,
         sum(case when kind = 'rows' then rows else 0 end) as rows,
-        sum(case when kind = 'route' and compared = 'unknown' then sessions else 0 end) as tries
-    from observed
-    where kind = 'rows' or kind = 'route' and compared = 'unknown'
+        sum(case when kind = 'route' and value = 'unknown' then sessions else 0 end) as tries
+    from observations
+    where kind = 'rows' or kind = 'route' and value = 'unknown'
     group by organization, connector_id, server, hour
 ),
 
@@ -146,9 +146,9 @@ whole_server as (
     select
         organization,
         server,
-        hour,
+        to_unixtime(hour) / 3600 as hour,
         sum(rows) as rows
-    from written
+    from logged_hours
     group by organization, server, hour
 ),
 

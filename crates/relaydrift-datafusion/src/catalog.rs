@@ -1,5 +1,6 @@
 //! The default schema: our tables and views by name, each opened when it is asked for.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::{Field, FieldRef, Fields, Schema as Columns};
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::common::{Result, TableReference, exec_err, plan_err};
 use datafusion::config::Dialect;
 use datafusion::datasource::{MemTable, TableType, ViewTable};
 use datafusion::execution::session_state::SessionState;
@@ -30,7 +31,7 @@ type State = Box<dyn Fn() -> Option<SessionState> + Send + Sync>;
 /// Views that others build on, several times over: DataFusion plans and runs a view anew at each
 /// reference, which multiplies from view to view. They are small (a row per span or less) and what
 /// they read does not change, so each is answered once and kept, as long as the settings stay.
-const KEPT: [&str; 32] = [
+const KEPT: [&str; 33] = [
     "attribution",
     "attribution_hours",
     "causes",
@@ -58,6 +59,7 @@ const KEPT: [&str; 32] = [
     "present",
     "proved_relays",
     "relay_domains",
+    "relay_hours",
     "sequence_holes",
     "silences",
     "spans",
@@ -85,7 +87,7 @@ struct Ours {
 #[derive(Default)]
 struct Kept {
     settings: Settings,
-    answers: [Answer; KEPT.len()],
+    answers: HashMap<&'static str, Answer>,
 }
 
 impl Schema {
@@ -119,7 +121,7 @@ impl Schema {
 
 impl Ours {
     /// The place of an answer; those under other settings are forgotten.
-    fn kept(&self, at: usize, settings: Settings) -> Answer {
+    fn kept(&self, view: &'static View, settings: Settings) -> Answer {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.settings != settings {
             *kept = Kept {
@@ -127,7 +129,7 @@ impl Ours {
                 ..Kept::default()
             };
         }
-        kept.answers[at].clone()
+        kept.answers.entry(view.name).or_default().clone()
     }
 
     fn open(
@@ -138,19 +140,13 @@ impl Ours {
             let Some(state) = (self.state)() else {
                 return plan_err!("the session of view {} is gone", view.name);
             };
-            let kept = KEPT.iter().position(|name| *name == view.name);
-            match kept.filter(|_| self.tables.exist()) {
-                Some(at) => {
-                    let kept = self.kept(at, Settings::of(state.config_options()));
-                    kept.get_or_try_init(|| self.answer(state, view))
-                        .await
-                        .cloned()
-                }
-                None => {
-                    let plan = self.plan(&state, view).await?;
-                    Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))))
-                }
+            if KEPT.contains(&view.name) && self.tables.exist() {
+                let kept = self.kept(view, Settings::of(state.config_options()));
+                let answer = kept.get_or_try_init(|| self.answer(state, view)).await;
+                return answer.cloned();
             }
+            let plan = self.plan(&state, view).await?;
+            Ok(Arc::new(ViewTable::new(plan, Some(view.sql.to_string()))) as _)
         }
         .boxed()
     }
@@ -176,7 +172,10 @@ impl Ours {
     async fn plan(self: &Arc<Self>, state: &SessionState, of: &View) -> Result<LogicalPlan> {
         let statement = state.sql_to_statement(of.sql, &Dialect::Generic)?;
         let names = state.resolve_table_references(&statement)?;
-        let views = names.iter().filter_map(|name| view(name.table()));
+        let views = names.iter().filter_map(|name| match name {
+            TableReference::Bare { table } => view(table),
+            _ => None,
+        });
         let opened = views.map(|view| SpawnedTask::spawn(self.clone().open(view)));
         for opened in opened.collect::<Vec<_>>() {
             opened.join_unwind().await.map_err(external)??;

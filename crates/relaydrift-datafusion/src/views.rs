@@ -83,6 +83,7 @@ const VIEWS: &[View] = list![
     proved_relays,
     refusals,
     relay_domains,
+    relay_hours,
     relayed_mail,
     sequence_holes,
     silence,

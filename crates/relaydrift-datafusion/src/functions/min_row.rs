@@ -135,8 +135,15 @@ impl Least {
         if least.as_deref().is_some_and(|least| least <= row) {
             return;
         }
-        self.bytes += row.len() - least.as_deref().map_or(0, <[u8]>::len).min(row.len());
-        *least = Some(row.into());
+        self.bytes += row.len();
+        self.bytes -= least.replace(row.into()).map_or(0, |least| least.len());
+    }
+
+    /// Hands out the first groups, or all.
+    fn take(&mut self, emit: EmitTo) -> Vec<Option<Box<[u8]>>> {
+        let rows = emit.take_needed(&mut self.rows);
+        self.bytes -= rows.iter().flatten().map(|row| row.len()).sum::<usize>();
+        rows
     }
 
     fn structs(&self, rows: &[Option<Box<[u8]>>]) -> Result<ArrayRef> {
@@ -197,12 +204,12 @@ impl GroupsAccumulator for Least {
     }
 
     fn evaluate(&mut self, emit: EmitTo) -> Result<ArrayRef> {
-        let rows = emit.take_needed(&mut self.rows);
+        let rows = self.take(emit);
         self.structs(&rows)
     }
 
     fn state(&mut self, emit: EmitTo) -> Result<Vec<ArrayRef>> {
-        let rows = emit.take_needed(&mut self.rows);
+        let rows = self.take(emit);
         let rows: BinaryArray = rows.iter().map(Option::as_deref).collect();
         Ok(vec![Arc::new(rows)])
     }

@@ -5,9 +5,10 @@
 
 mod min_row;
 mod scalar;
+mod span_number;
 mod x509;
 
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::prelude::SessionContext;
 
 macro_rules! list {
@@ -54,6 +55,11 @@ pub fn aggregate_functions() -> Vec<AggregateUDF> {
     vec![min_row::udf()]
 }
 
+/// Every window function, by name.
+pub fn window_functions() -> Vec<WindowUDF> {
+    vec![span_number::udf()]
+}
+
 /// Registers every function.
 pub(crate) fn register(ctx: &SessionContext) {
     for function in scalar_functions() {
@@ -62,11 +68,32 @@ pub(crate) fn register(ctx: &SessionContext) {
     for function in aggregate_functions() {
         ctx.register_udaf(function);
     }
+    for function in window_functions() {
+        ctx.register_udwf(function);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use datafusion::logical_expr::Documentation;
+
     use super::*;
+
+    /// Every function and its documentation.
+    fn documented() -> Vec<(String, Option<Documentation>)> {
+        let (scalar, aggregate) = (scalar_functions(), aggregate_functions());
+        let scalar = scalar
+            .iter()
+            .map(|f| (f.name().to_string(), f.documentation().cloned()));
+        let aggregate = aggregate
+            .iter()
+            .map(|f| (f.name().to_string(), f.documentation().cloned()));
+        let window = window_functions();
+        let window = window
+            .iter()
+            .map(|f| (f.name().to_string(), f.documentation().cloned()));
+        scalar.chain(aggregate).chain(window).collect()
+    }
 
     #[test]
     fn the_folder_is_the_list() {
@@ -78,23 +105,18 @@ mod tests {
             .collect();
         files.retain(|name| !["mod", "scalar", "x509"].contains(&name.as_str()));
         files.sort();
-        let (scalar, aggregate) = (scalar_functions(), aggregate_functions());
-        let names = scalar.iter().map(|f| f.name());
-        let mut names: Vec<_> = names.chain(aggregate.iter().map(|f| f.name())).collect();
+        let mut names: Vec<_> = documented().into_iter().map(|(name, _)| name).collect();
         names.sort();
         assert_eq!(files, names);
     }
 
     #[test]
     fn every_function_is_documented() {
-        let (scalar, aggregate) = (scalar_functions(), aggregate_functions());
-        let scalar = scalar.iter().map(|f| (f.name(), f.documentation()));
-        let aggregate = aggregate.iter().map(|f| (f.name(), f.documentation()));
-        for (name, documentation) in scalar.chain(aggregate) {
+        for (name, documentation) in documented() {
             let documentation = documentation.unwrap();
             let example = documentation.sql_example.as_deref().unwrap();
             assert!(documentation.description.len() > 30, "{name}");
-            assert!(example.contains(name), "{name}");
+            assert!(example.contains(&name), "{name}");
             assert!(
                 documentation
                     .arguments

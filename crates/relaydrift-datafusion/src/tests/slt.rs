@@ -206,12 +206,14 @@ fn every_view_and_function_has_a_file() {
             .any(|text| text.contains(&format!("from {}", view.name)));
         assert!(named, "no test asks view {}", view.name);
     }
-    let (scalar, aggregate) = (
+    let (scalar, aggregate, window) = (
         crate::functions::scalar_functions(),
         crate::functions::aggregate_functions(),
+        crate::functions::window_functions(),
     );
     let names = scalar.iter().map(|f| f.name());
-    for name in names.chain(aggregate.iter().map(|f| f.name())) {
+    let names = names.chain(aggregate.iter().map(|f| f.name()));
+    for name in names.chain(window.iter().map(|f| f.name())) {
         assert!(stems.contains(&name), "function {name} has no .slt file");
     }
 }
