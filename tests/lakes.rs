@@ -8,24 +8,15 @@ use crate::util::{Fleet, empty, files, program, query, query_sorted, run_for, sk
 const FLEET: &str = "--servers 3 --days 2 --seed 21 --sessions-per-hour 8";
 
 /// Everything in a lake that does not say when and in which batch it came.
-pub fn content(source: &[&str]) -> Vec<Vec<String>> {
+fn content(source: &[&str]) -> Vec<Vec<String>> {
     let events = "select event_time, server, service, connector_id, session_id, sequence, event, data, context, line from events";
     let sessions = "select server, service, session_id, start_time, end_time, rows, accepted, refused, sent_thumbprint, egress_ip, outcome, open from sessions";
     let transactions = "select server, session_id, ordinal, sender, recipients, accepted, refused, outcome, reply_line from transactions";
     let observations = "select server, service, connector_id, kind, value, hour, min(first_seen), max(last_seen), sum(sessions), sum(rows), sum(accepted), sum(refused) from observations group by 1, 2, 3, 4, 5, 6";
     let ledger = "select source_id, max(to_offset), sum(rows), sum(header_bytes + event_bytes + reject_bytes + blank_bytes) from sources group by source_id";
-    let rejects =
-        "select server, service, source_id, line, byte_offset, bytes, reason, hash from rejects";
-    [
-        events,
-        sessions,
-        transactions,
-        observations,
-        ledger,
-        rejects,
-    ]
-    .map(|sql| query_sorted(source, sql))
-    .into()
+    [events, sessions, transactions, observations, ledger]
+        .map(|sql| query_sorted(source, sql))
+        .into()
 }
 
 fn lake_path(name: &str) -> String {

@@ -8,7 +8,7 @@ use deltalake_core::kernel::transaction::{
 use deltalake_core::kernel::{Action, Add, Transaction};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::{DeltaTable, DeltaTableError};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use relaydrift_ingest::Table;
 
 use crate::prepared::Prepared;
@@ -38,7 +38,9 @@ pub(crate) async fn apply(lake: &Lake, prepared: &Prepared) -> Result<Committed,
         let version = apply_to(lake, table, prepared).await?;
         Ok::<_, Error>((table, version))
     });
-    let mut versions: BTreeMap<_, _> = try_join_all(applied).await?.into_iter().collect();
+    // Each to its end, as where tables are created.
+    let applied = join_all(applied).await.into_iter();
+    let mut versions = applied.collect::<Result<BTreeMap<_, _>, _>>()?;
     // It says that the batch is there, even if the batch has no row of it.
     let version = apply_to(lake, Table::Sources, prepared).await?;
     versions.insert(Table::Sources, version);

@@ -10,7 +10,7 @@ use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::StreamExt;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStore, PutMode};
 use relaydrift_ingest::Table;
@@ -103,7 +103,9 @@ impl Lake {
             }
         }
         // Also after a run that stopped between these steps.
-        try_join_all(Table::ALL.map(|table| lake.create_table(table))).await?;
+        let tables = join_all(Table::ALL.map(|table| lake.create_table(table))).await;
+        // Each to its end: one that is dropped half way panics in a thread of Delta's kernel.
+        tables.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(lake)
     }
 
