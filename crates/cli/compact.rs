@@ -44,15 +44,20 @@ pub async fn run(args: CompactArgs, global: &Global) -> Result<Exit> {
     if all.is_empty() && !global.quiet {
         eprintln!("nothing to merge in {}", visible(&args.lake));
     }
+    Ok(match warn(&all) {
+        0 => Exit::Clean,
+        _ => Exit::Unreadable,
+    })
+}
+
+/// Names the files that were left alone as damaged, and counts them.
+pub fn warn(all: &[Merged]) -> usize {
     let damaged = all.iter().flat_map(|merged| &merged.damaged);
     let damaged = damaged.inspect(|file| {
         let file = visible(file);
         eprintln!("relaydrift: {file} is not what was written: relaydrift verify says what to do");
     });
-    Ok(match damaged.count() {
-        0 => Exit::Clean,
-        _ => Exit::Unreadable,
-    })
+    damaged.count()
 }
 
 fn json(merged: &Merged) -> Result<Vec<u8>> {

@@ -147,14 +147,13 @@ impl Follower<'_> {
         self.warn(&problems);
         self.gaps(&found).await?;
         self.remember(&found, &problems);
-        let clean = problems.is_empty();
         if self.breaking.is_none() || !outcome.batches.is_empty() {
             self.drift().await?;
         }
         if !outcome.batches.is_empty() {
             self.merge().await?;
         }
-        Ok(clean)
+        Ok(problems.is_empty())
     }
 
     /// Merges the files of small batches beside the looks, once there are enough of them.
@@ -163,10 +162,7 @@ impl Follower<'_> {
             let merged = merging
                 .await
                 .context("a thread that merges files ended")??;
-            for file in merged.iter().flat_map(|merged| &merged.damaged) {
-                let file = visible(file);
-                eprintln!("relaydrift: {file} is not what was written: relaydrift verify");
-            }
+            crate::compact::warn(&merged);
         }
         if self.merging.is_none() {
             let lake = self.lake.clone();

@@ -58,7 +58,7 @@ fn fill(value: &mut Value) {
 const TEMPLATE: &str = "sentinel/main.json";
 
 /// Every file of the folder `siem`: its name there and its text.
-pub const FILES: &[(&str, &str)] = files![
+pub(crate) const FILES: &[(&str, &str)] = files![
     "README.md",
     "elastic/index-template.json",
     "sentinel/main.json",

@@ -45,7 +45,7 @@ pub use event::{
     Affected, Attack, Certificate, Endpoint, Event, Fact, Incident, Origin, Refusal, Session,
     Severity, State, Stream, key, stream,
 };
-pub use files::{FILES, files};
+pub use files::files;
 pub use format::{Format, csv_header, ocsf_class};
 pub use queue::{Acknowledge, Effort, Queue, Sent};
 pub use secret::{Secret, is_open_to_others};

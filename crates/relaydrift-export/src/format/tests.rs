@@ -325,7 +325,7 @@ fn columns_of_log_analytics_keep_to_its_rules() {
 
 /// The columns of a table in `siem/sentinel`, by name.
 fn columns(table: &str) -> std::collections::BTreeMap<String, String> {
-    let (_, text) = crate::FILES
+    let (_, text) = crate::files::FILES
         .iter()
         .find(|(name, _)| *name == "sentinel/tables.json")
         .unwrap();
@@ -386,7 +386,7 @@ fn rows_have_the_columns_of_the_tables_that_ship() {
 /// Every field of a record that an index template maps is one of the record.
 #[test]
 fn the_index_template_maps_every_field_of_ecs() {
-    let (_, text) = crate::FILES
+    let (_, text) = crate::files::FILES
         .iter()
         .find(|(name, _)| name.starts_with("elastic/"))
         .unwrap();

@@ -1,5 +1,6 @@
 //! The lanes in a terminal: the same letters and numbers as on the page.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -7,7 +8,7 @@ use super::Text;
 use super::finding::{Finding, recipients};
 use super::fold::{fold, lettered};
 use super::lane::{Segment, segments};
-use super::model::{Connector, Lane, Report, Tone};
+use super::model::{Connector, Gap, Lane, Report, Span, Tone};
 use super::picture::Canvas;
 use super::time::{HOUR, day, range};
 
@@ -190,8 +191,7 @@ impl<'a, 'c> Chart<'a, 'c> {
             }
         }
         let narrow = 1.0 / self.cells as f64;
-        for segment in segments(&lane.certificates, &lane.gaps, axis, narrow) {
-            let (from, to) = self.extent(&segment);
+        for (segment, from, to) in self.pieces(&lane.certificates, &lane.gaps, narrow) {
             let one = segment.values[0];
             let letter = self.canvas.letters.letter(one);
             let colour = COLOURS[self.canvas.letters.colour(one) % COLOURS.len()];
@@ -228,8 +228,7 @@ impl<'a, 'c> Chart<'a, 'c> {
     fn addresses(&self, lane: &Lane) -> Vec<Cell> {
         let mut cells = vec![BLANK; self.cells];
         let narrow = 8.0 / self.cells as f64;
-        for segment in segments(&lane.addresses, &lane.gaps, &self.canvas.axis, narrow) {
-            let (from, to) = self.extent(&segment);
+        for (segment, from, to) in self.pieces(&lane.addresses, &lane.gaps, narrow) {
             let fill = Cell {
                 shown: self.style.pick('─', '-'),
                 colour: Some(GREY),
@@ -240,8 +239,8 @@ impl<'a, 'c> Chart<'a, 'c> {
                 1 => vec![one.to_string()],
                 count => vec![format!("{one} + {} more", count - 1), count.to_string()],
             };
-            // One column stays free, so that two addresses never run into each other.
-            let fits = |label: &String| label.chars().count() < to - from;
+            // A column that the next one may begin in and one more stay free: two never run into each other.
+            let fits = |label: &String| label.chars().count() + 1 < to - from;
             if let Some(label) = labels.into_iter().find(fits) {
                 write_at(&mut cells, from, &label, Some(GREY));
             }
@@ -249,10 +248,24 @@ impl<'a, 'c> Chart<'a, 'c> {
         cells
     }
 
-    fn extent(&self, segment: &Segment<'_>) -> (usize, usize) {
-        let from = self.cell(self.canvas.axis.part(segment.from));
-        let to = self.cell(self.canvas.axis.part(segment.to));
-        (from, to.max(from + 1))
+    /// Segments and the columns that they touch, the longest first: where two share a column, the short
+    /// one, which may have no other, is drawn over the long one.
+    fn pieces<'s>(
+        &self,
+        spans: &'s [Span],
+        gaps: &[Gap],
+        narrow: f64,
+    ) -> Vec<(Segment<'s>, usize, usize)> {
+        let axis = &self.canvas.axis;
+        let columns = |segment: Segment<'s>| {
+            let from = self.cell(axis.part(segment.from));
+            let to = (axis.part(segment.to) * self.cells as f64).ceil() as usize;
+            (segment, from, to.clamp(from + 1, self.cells))
+        };
+        let segments = segments(spans, gaps, axis, narrow).into_iter();
+        let mut pieces: Vec<_> = segments.map(columns).collect();
+        pieces.sort_by_key(|(_, from, to)| Reverse(to - from));
+        pieces
     }
 
     fn refused(&self, text: &mut String, lanes: &[Lane]) {

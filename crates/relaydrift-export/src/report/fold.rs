@@ -69,10 +69,12 @@ pub fn fold<'a>(
 }
 
 /// The lanes whose letters a legend has to tell: those that are shown, and one of each group.
-pub fn lettered<'a>(shown: &[&'a Lane], groups: &[Group<'a>]) -> impl Iterator<Item = &'a Lane> {
+pub fn lettered<'a, 's>(
+    shown: &'s [&'a Lane],
+    groups: &'s [Group<'a>],
+) -> impl Iterator<Item = &'a Lane> + use<'a, 's> {
     let groups = groups.iter().filter_map(|group| group.lanes.first());
-    let lanes: Vec<&Lane> = shown.iter().chain(groups).copied().collect();
-    lanes.into_iter()
+    shown.iter().chain(groups).copied()
 }
 
 fn group<'a>(what: &str, lanes: Vec<&'a Lane>) -> Group<'a> {

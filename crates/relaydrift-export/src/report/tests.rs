@@ -421,6 +421,26 @@ fn a_terminal_shows_the_same_lanes() {
 }
 
 #[test]
+fn a_terminal_shows_what_is_shorter_than_a_column() {
+    let bar = |spans: Vec<Span>| {
+        let mut report = small();
+        report.connectors[0].lanes[0].certificates = spans;
+        let shown = chart(&report, STYLE);
+        let lane = shown.lines().find(|line| line.starts_with("  EX01"));
+        lane.and_then(|lane| lane.split_whitespace().nth(1))
+            .map(String::from)
+            .unwrap()
+    };
+    let whole = bar(vec![span(A, 0, 238)]);
+    for hour in 4..234 {
+        let short = span(B, hour, hour + 1);
+        let bar = bar(vec![span(A, 0, hour), short, span(A, hour + 1, 238)]);
+        assert!(bar.contains('B'), "{hour}: {bar}");
+        assert_eq!(bar.replace('B', "A"), whole, "{hour}");
+    }
+}
+
+#[test]
 fn a_terminal_is_never_wider_than_asked_and_ascii_is_ascii() {
     for width in [40, 60, 90, 200] {
         for report in [small(), hostile()] {
