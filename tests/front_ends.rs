@@ -111,10 +111,9 @@ fn holds(source: &[&str]) {
             "{view}"
         );
     }
-    let relay =
-        of("select server, value, sessions, accepted, refused from observed where kind = 'relay'");
+    let relay = of("select server, domain, accepted, refused from relay_hours");
     assert_eq!(
-        (&relay["server"], &relay["value"]),
+        (&relay["server"], &relay["domain"]),
         (&"EX02".into(), &"far.example".into())
     );
     assert_eq!(

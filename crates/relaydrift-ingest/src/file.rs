@@ -31,6 +31,16 @@ pub(crate) struct Windows {
     ended: Option<io::Result<()>>,
 }
 
+/// What is left of a log after its last window.
+pub(crate) struct End {
+    /// Bytes of an unterminated last line.
+    pub(crate) pending: u64,
+    /// What ended it.
+    pub(crate) read: io::Result<()>,
+    /// To be read into again: a new one for each log would be cleared by the kernel first.
+    pub(crate) buffer: Vec<u8>,
+}
+
 /// Whole lines, or one that is too long to be held.
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -162,10 +172,13 @@ impl Windows {
         }
     }
 
-    /// After the last window: the bytes of an unterminated last line, and the error that ended it.
-    pub(crate) fn end(self) -> (u64, io::Result<()>) {
-        let pending = self.tail.len() as u64 + self.endless;
-        (pending, self.ended.unwrap_or(Ok(())))
+    /// After the last window.
+    pub(crate) fn end(self) -> End {
+        End {
+            pending: self.tail.len() as u64 + self.endless,
+            read: self.ended.unwrap_or(Ok(())),
+            buffer: self.tail,
+        }
     }
 }
 
@@ -216,9 +229,9 @@ mod tests {
             assert!(window.long.is_none());
             found.push((window.offset, window.bytes));
         }
-        let (pending, result) = reader.end();
-        result.unwrap();
-        (found, pending)
+        let end = reader.end();
+        end.read.unwrap();
+        (found, end.pending)
     }
 
     #[test]
@@ -266,6 +279,6 @@ mod tests {
             lines += window.bytes.iter().filter(|byte| **byte == b'\n').count();
         }
         assert!(lines > 10_000, "{lines}");
-        assert!(reader.end().1.is_err());
+        assert!(reader.end().read.is_err());
     }
 }

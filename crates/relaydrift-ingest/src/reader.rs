@@ -86,7 +86,7 @@ impl Iterator for EventReader {
             }
             let windows = self.windows.as_mut()?;
             let Some(window) = windows.next(std::mem::take(&mut self.spare)) else {
-                let (_, result) = self.windows.take()?.end();
+                let result = self.windows.take()?.end().read;
                 return result.err().map(|source| {
                     Err(Error::Read {
                         path: self.path(),

@@ -234,15 +234,17 @@ impl Shared<'_> {
                     spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
                 }
             }
-            let (pending, result) = windows.end();
+            let end = windows.end();
+            spare.push(end.buffer);
             let reading = &mut readings[at - range.start];
+            let pending = end.pending;
             reading.range.pending += pending;
             if pending > LINE_LIMIT as u64 {
                 let path = self.sources[at].path.display();
                 let notice = format!("{path}: its last line has {pending} bytes and no end yet");
                 done.summary.notices.push(notice);
             }
-            if let Err(error) = result {
+            if let Err(error) = end.read {
                 reading.unreadable = Some(format!("{error}; its whole lines so far were read"));
             }
         }

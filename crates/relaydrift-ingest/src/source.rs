@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::GlobBuilder;
+use rayon::prelude::*;
 use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Visit};
 use walkdir::WalkDir;
 
@@ -95,8 +96,11 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
             result => result?,
         }
     }
-    for path in files {
-        plan.open(path, naming);
+    // Opening is waiting, most of all for a share.
+    let opened = files.into_par_iter().map(|path| Plan::of(path, naming));
+    for mut opened in opened.collect::<Vec<_>>() {
+        plan.sources.append(&mut opened.sources);
+        plan.skipped.append(&mut opened.skipped);
     }
     plan.sources
         .sort_by(|a, b| (a.order, &a.place, &a.path).cmp(&(b.order, &b.place, &b.path)));
@@ -105,21 +109,23 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
 }
 
 impl Plan {
-    /// Takes in a file as what it is.
-    fn open(&mut self, path: PathBuf, naming: &Naming) {
+    /// What a file is: a log, something else, or an archive of such.
+    fn of(path: PathBuf, naming: &Naming) -> Plan {
+        let mut plan = Plan::default();
         let input = Input::file(&path);
         match Source::open(&path, input, naming) {
-            Ok(Found::Archive) => match archive::list(&path, &mut self.skipped) {
+            Ok(Found::Archive) => match archive::list(&path, &mut plan.skipped) {
                 Ok(members) => {
                     for (path, input) in members {
                         let found = Source::open(&path, input, naming);
-                        self.take_in(path, found);
+                        plan.take_in(path, found);
                     }
                 }
-                Err(error) => self.take_in(path, Err(error)),
+                Err(error) => plan.take_in(path, Err(error)),
             },
-            found => self.take_in(path, found),
+            found => plan.take_in(path, found),
         }
+        plan
     }
 
     fn take_in(&mut self, path: PathBuf, found: io::Result<Found>) {
@@ -220,7 +226,7 @@ impl Plan {
         let mut at = 0;
         self.sources.retain(|_| {
             at += 1;
-            !copies.iter().any(|(copy, _)| *copy == at - 1)
+            copies.range((at - 1, 0)..(at, 0)).next().is_none()
         });
     }
 }

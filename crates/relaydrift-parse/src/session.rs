@@ -449,8 +449,10 @@ impl<'a> Session<'a> {
             return;
         }
         let told = self.refusing.take().filter(|_| parsed.code >= 400);
-        let data = told.unwrap_or(data);
-        let parsed = reply::parse(data.bytes).unwrap_or(parsed);
+        let (data, parsed) = match told {
+            Some(told) => (told, reply::parse(told.bytes).unwrap_or(parsed)),
+            None => (data, parsed),
+        };
         if let Some(stamp) = reply::stamp(&parsed) {
             self.compare_clocks(time, stamp);
         }
