@@ -19,48 +19,33 @@ with places as (
         spans.sessions,
         spans.accepted,
         spans.refused,
-        spans.last_refused
+        spans.last_refused,
+        spans.last_seen + interval '1 hour' + interval '1 microsecond' as before
     from spans
     inner join connectors
         on spans.organization = connectors.organization and spans.connector_id = connectors.connector_id
     where spans.kind in ('certificate', 'egress') and connectors.role in ('cloud_hybrid', 'cloud_relay')
 ),
 
--- The last proof up to an hour after each span: one pass in the order of time, for there are many of both.
-passes as (
-    select
-        organization,
-        connector_id,
-        server,
-        kind,
-        value,
-        first_seen,
-        max(proof) over (
-            partition by organization, connector_id, server
-            order by at
-            range between unbounded preceding and current row
-        ) as last_proved
-    from (
-        select organization, connector_id, server, at, at as proof, null as kind, null as value, null as first_seen
-        from proved_relays
-        union all
-        select
-            organization, connector_id, server, last_seen + interval '1 hour' as at, null as proof, kind, value, first_seen
-        from places
-    )
-),
-
+-- The last proof up to an hour after each span.
 proofs as (
     select
         organization,
         connector_id,
         server,
-        kind,
-        value,
-        first_seen,
-        last_proved
-    from passes
-    where value is not null and last_proved >= first_seen
+        near['at'] as before,
+        near['last'] as last_proved
+    from (
+        select organization, connector_id, server, unnest(around(asked, proved)) as near
+        from (
+            select organization, connector_id, server, before as asked, null as proved
+            from places
+            union all
+            select organization, connector_id, server, null as asked, at as proved
+            from proved_relays
+        )
+        group by organization, connector_id, server
+    )
 ),
 
 -- Of several inbound connectors one match suffices; the best result counts.
@@ -162,9 +147,8 @@ judged as (
         on places.organization = proofs.organization
         and places.connector_id = proofs.connector_id
         and places.server = proofs.server
-        and places.kind = proofs.kind
-        and places.value = proofs.value
-        and places.first_seen = proofs.first_seen
+        and places.before = proofs.before
+        and places.first_seen <= proofs.last_proved
     left join own
         on places.organization = own.organization
         and places.connector_id = own.connector_id

@@ -12,8 +12,8 @@
 -- refused for `critical_minutes` or longer; else `severity_refused`, of refusals on the recipients' side
 -- `severity_recipient_side`, of silence `severity_silence`.
 -- Grain: organization, connector_id, server, cause, first_refused.
--- Reads: incidents, incident_evidence, causes, attribution, drift, certificate_changes, certificate_facts, send_connectors,
--- present, expected_connectors, sources.
+-- Reads: incidents, incident_evidence, causes, attribution, silences, connectors, planned_findings, certificate_changes,
+-- certificate_facts, send_connectors, present, expected_connectors, sources.
 -- A session that TLS ended and the refusals that followed without TLS are one incident.
 with told as (
     select
@@ -141,39 +141,36 @@ degrading as (
 -- A silence after the certificate changed on a sibling, or where the send connector names a certificate.
 silenced as (
     select
-        drift.organization,
-        drift.connector_id,
-        drift.role,
-        drift.server,
-        drift.first_seen,
+        silences.organization,
+        silences.connector_id,
+        connectors.role,
+        silences.server,
+        silences.first_seen,
         silences.lasts,
-        silences.ends,
-        drift.last_good
-    from drift
-    inner join silences
-        on drift.organization = silences.organization
-        and drift.connector_id = silences.connector_id
-        and drift.server = silences.server
-        and drift.first_seen = silences.first_seen
+        silences.ends
+    from silences
+    inner join connectors
+        on silences.organization = connectors.organization and silences.connector_id = connectors.connector_id
     left join certificate_changes as elsewhere
-        on drift.organization = elsewhere.organization
-        and drift.connector_id = elsewhere.connector_id
-        and drift.server <> elsewhere.server
-        and elsewhere.first_seen between drift.first_seen - interval '7 days' and drift.first_seen
+        on silences.organization = elsewhere.organization
+        and silences.connector_id = elsewhere.connector_id
+        and silences.server <> elsewhere.server
+        and elsewhere.first_seen between silences.first_seen - interval '7 days' and silences.first_seen
     left join send_connectors
-        on drift.organization = send_connectors.organization
-        and drift.connector_id = send_connectors.name
+        on silences.organization = send_connectors.organization
+        and silences.connector_id = send_connectors.name
         and send_connectors.tls_certificate_name is not null
-    where drift.kind = 'silence' and (elsewhere.server is not null or send_connectors.name is not null)
+    where
+        connectors.role in ('cloud_hybrid', 'cloud_relay')
+        and (elsewhere.server is not null or send_connectors.name is not null)
     group by
-        drift.organization,
-        drift.connector_id,
-        drift.role,
-        drift.server,
-        drift.first_seen,
+        silences.organization,
+        silences.connector_id,
+        connectors.role,
+        silences.server,
+        silences.first_seen,
         silences.lasts,
-        silences.ends,
-        drift.last_good
+        silences.ends
 ),
 
 tenant as (
@@ -321,7 +318,7 @@ united as (
         end as state,
         silenced.first_seen as first_refused,
         silenced.ends as last_refused,
-        silenced.last_good,
+        null as last_good,
         case when not silenced.lasts then silenced.ends end as relayed_again,
         cast(0 as bigint) as sessions,
         cast(0 as bigint) as transactions,
@@ -646,8 +643,7 @@ left join (
         kind,
         first_seen,
         min(planned_change_id) as id
-    from drift
-    where planned_change_id is not null
+    from planned_findings
     group by organization, connector_id, server, kind, first_seen
 ) as planned
     on gaps.organization = planned.organization

@@ -11,7 +11,7 @@
 -- Online between the change and the last refusal was refused for `critical_minutes` or longer; `severity_refused`
 -- where it breaks; `info` where it is planned; else the setting of its class.
 -- Grain: key. Reads: certificate_changes, egress_changes, lapses, peer_changes, divergences, silences,
--- certificate_expiry, attribution, connectors, cloud_hours, authorized_changes, proved_relays.
+-- certificate_expiry, attribution, connectors, cloud_hours, planned_findings, proved_relays.
 with changed as (
     select
         'certificate' as kind,
@@ -185,34 +185,6 @@ mismatched as (
     where verdict = 'expected_mismatch' and not inferred
 ),
 
-planned as (
-    select
-        changed.kind,
-        changed.organization,
-        changed.connector_id,
-        changed.server,
-        changed.class,
-        changed.first_seen,
-        changed.after,
-        min(plans.id) as planned_change_id
-    from changed
-    inner join authorized_changes as plans
-        on changed.organization = plans.organization
-        and lower(changed.connector_id) = plans.connector
-        and changed.first_seen >= plans.starts
-        and changed.first_seen <= plans.ends
-        and (changed.after = plans.thumbprint or ip_in(changed.after, plans.address))
-    where changed.kind in ('certificate', 'egress') and changed.class not in ('diverged', 'expired', 'expiring')
-    group by
-        changed.kind,
-        changed.organization,
-        changed.connector_id,
-        changed.server,
-        changed.class,
-        changed.first_seen,
-        changed.after
-),
-
 -- Every server that reached Exchange Online meanwhile, and whether it was refused for long.
 refused_there as (
     select
@@ -249,22 +221,22 @@ refused_everywhere as (
 -- Whose mail is relayed again has proved it after the last refusal.
 relayed as (
     select
-        ended.organization,
-        ended.connector_id,
-        ended.server,
-        ended.last_refused,
-        min(proved_relays.at) as again
+        organization,
+        connector_id,
+        server,
+        near['at'] as last_refused,
+        near['next'] as again
     from (
-        select distinct organization, connector_id, server, last_refused
-        from changed
-        where last_refused is not null
-    ) as ended
-    inner join proved_relays
-        on ended.organization = proved_relays.organization
-        and ended.connector_id = proved_relays.connector_id
-        and ended.server = proved_relays.server
-        and proved_relays.at > ended.last_refused
-    group by ended.organization, ended.connector_id, ended.server, ended.last_refused
+        select organization, connector_id, server, unnest(around(asked, proved)) as near
+        from (
+            select organization, connector_id, server, last_refused as asked, null as proved
+            from changed
+            union all
+            select organization, connector_id, server, null as asked, at as proved
+            from proved_relays
+        )
+        group by organization, connector_id, server
+    )
 ),
 
 weighed as (
@@ -299,7 +271,7 @@ weighed as (
         and changed.kind = mismatched.kind
         and changed.after = mismatched.value
         and changed.first_seen = mismatched.first_seen
-    left join planned
+    left join planned_findings as planned
         on changed.kind = planned.kind
         and changed.organization = planned.organization
         and changed.connector_id = planned.connector_id

@@ -120,110 +120,25 @@ failing as (
     )
 ),
 
--- Proved relays are many, failures few: they are counted between the times that are asked about, which are that
--- of each failure (0), the microsecond before it (1), and 15 minutes before it (2).
-marks as (
+-- The proofs around each failure; `gone`: of those that left the window, 15 minutes after they came.
+proofs as (
     select
         organization,
         connector_id,
         server,
-        failed_at,
-        unnest([failed_at, failed_at - interval '1 microsecond', failed_at - setting('relaydrift.incident_window_minutes')]) as at,
-        unnest([0, 1, 2]) as question
-    from (select distinct organization, connector_id, server, at as failed_at from failed_mail)
-),
-
-lined_up as (
-    select
-        organization,
-        connector_id,
-        server,
-        failed_at,
-        question,
-        proved,
-        sum(step) over (
-            partition by organization, connector_id, server
-            order by at, step
-            rows between unbounded preceding and current row
-        ) as mark
+        unnest(around(asked, proved)) as near,
+        unnest(around(asked, proved + setting('relaydrift.incident_window_minutes'))) as gone
     from (
-        select organization, connector_id, server, at, 1 as step, failed_at, question, null as proved
-        from marks
-        union all
-        select
-            relayed.organization,
-            relayed.connector_id,
-            relayed.server,
-            relayed.at,
-            0 as step,
-            null as failed_at,
-            null as question,
-            relayed.at as proved
+        select organization, connector_id, server, null as asked, at as proved
         from (
             select distinct organization, connector_id, server, service, session_id, ordinal, at
             from relayed_mail
-        ) as relayed
-        inner join (select distinct organization, connector_id, server from failed_mail) as hit
-            on relayed.organization = hit.organization
-            and relayed.connector_id = hit.connector_id
-            and relayed.server = hit.server
-    )
-),
-
-between_marks as (
-    select
-        organization,
-        connector_id,
-        server,
-        mark,
-        max(failed_at) as failed_at,
-        max(question) as question,
-        count(proved) as proofs,
-        min(proved) as first_proof,
-        max(proved) as last_proof
-    from lined_up
-    group by organization, connector_id, server, mark
-),
-
-answered as (
-    select
-        organization,
-        connector_id,
-        server,
-        failed_at,
-        question,
-        coalesce(sum(proofs) over before_mark, 0) as proved_until,
-        max(last_proof) over before_mark as proved_last,
-        sum(proofs) over after_mark as proved_after,
-        min(first_proof) over after_mark as proved_next
-    from between_marks
-    window
-        before_mark as (
-            partition by organization, connector_id, server
-            order by mark
-            rows between unbounded preceding and 1 preceding
-        ),
-        after_mark as (
-            partition by organization, connector_id, server
-            order by mark
-            rows between current row and unbounded following
         )
-),
-
-counted as (
-    select
-        organization,
-        connector_id,
-        server,
-        failed_at,
-        max(case question when 0 then proved_until end) as proved_until,
-        max(case question when 0 then proved_after end) as proved_after,
-        max(case question when 0 then proved_next end) as proved_next,
-        max(case question when 1 then proved_last end) as proved_last,
-        max(case question when 0 then proved_until end) - max(case question when 2 then proved_until end) as proved_lately
-    from answered
-    where failed_at is not null
-    group by organization, connector_id, server, failed_at
+        union all
+        select organization, connector_id, server, at as asked, null as proved
+        from failed_mail
+    )
+    group by organization, connector_id, server
 ),
 
 weighed as (
@@ -239,17 +154,17 @@ weighed as (
         failing.ordinal,
         failing.failed_lately,
         failing.sessions_lately,
-        failing.only_failed_lately + counted.proved_lately as tried_lately,
-        counted.proved_until,
-        counted.proved_after,
-        counted.proved_next,
-        counted.proved_last
+        failing.only_failed_lately + near['until'] - gone['until'] as tried_lately,
+        near['until'] as proved_until,
+        near['after'] as proved_after,
+        near['next'] as proved_next,
+        near['last'] as proved_last
     from failing
-    inner join counted
-        on failing.organization = counted.organization
-        and failing.connector_id = counted.connector_id
-        and failing.server = counted.server
-        and failing.at = counted.failed_at
+    inner join proofs
+        on failing.organization = proofs.organization
+        and failing.connector_id = proofs.connector_id
+        and failing.server = proofs.server
+        and failing.at = near['at']
     where failing.step = 1
 ),
 

@@ -221,69 +221,37 @@ offered as (
     group by lapses.class, lapses.organization, lapses.connector_id, lapses.server, lapses.number
 ),
 
--- The last proof before each lapse: one pass in the order of time, for there may be many of both.
 proved as (
     select
-        class,
         organization,
         connector_id,
         server,
-        lapse,
-        stripped,
-        absent,
-        last_good
+        near['at'] as at,
+        near['last'] as last_good
     from (
-        select
-            class,
-            organization,
-            connector_id,
-            server,
-            lapse,
-            stripped,
-            absent,
-            step,
-            max(proof) over (
-                partition by organization, connector_id, server
-                order by at, step
-                rows between unbounded preceding and current row
-            ) as last_good
+        select organization, connector_id, server, unnest(around(asked, proved)) as near
         from (
             select
-                class,
                 organization,
                 connector_id,
                 server,
-                lapse,
-                stripped,
-                absent,
-                coalesce(lapse['first_refused'], lapse['first_seen']) as at,
-                0 as step,
-                null as proof
+                coalesce(lapse['first_refused'], lapse['first_seen']) as asked,
+                null as proved
             from offered
             union all
-            select
-                null as class,
-                organization,
-                connector_id,
-                server,
-                null as lapse,
-                null as stripped,
-                null as absent,
-                at,
-                1 as step,
-                at as proof
+            select organization, connector_id, server, null as asked, at as proved
             from proved_relays
         )
+        group by organization, connector_id, server
     )
-    where step = 0
 )
 
 select
     case when class = 'missing' then 'certificate' else 'tls' end as kind,
-    proved.organization,
-    proved.connector_id,
-    proved.server,
-    proved.class,
+    offered.organization,
+    offered.connector_id,
+    offered.server,
+    offered.class,
     case class
         when 'missing' then setting('relaydrift.severity_missing')
         when 'lost' then setting('relaydrift.severity_lost')
@@ -328,5 +296,10 @@ select
         '; in ', lapse['sessions'], case when lapse['sessions'] = 1 then ' session' else ' sessions' end,
         ', last ', to_char(lapse['last_seen'], '%Y-%m-%d %H:%M')
     ) as detail
-from proved
+from offered
+inner join proved
+    on offered.organization = proved.organization
+    and offered.connector_id = proved.connector_id
+    and offered.server = proved.server
+    and coalesce(offered.lapse['first_refused'], offered.lapse['first_seen']) = proved.at
 left join certificate_facts as facts on class = 'intercepted' and lapse['after'] = facts.thumbprint

@@ -8,28 +8,18 @@ with proved as (
         organization,
         connector_id,
         server,
-        kind,
-        change,
-        max(proof) over (
-            partition by organization, connector_id, server
-            order by at, step
-            rows between unbounded preceding and current row
-        ) as last_good
+        near['at'] as at,
+        near['last'] as last_good
     from (
-        select
-            organization,
-            connector_id,
-            server,
-            kind,
-            change,
-            coalesce(use['first_refused'], first_seen) as at,
-            0 as step,
-            null as proof
-        from episodes
-        union all
-        -- What was proved at the very time of a change comes after it.
-        select organization, connector_id, server, null as kind, null as change, at, 1 as step, at as proof
-        from proved_relays
+        select organization, connector_id, server, unnest(around(asked, proved)) as near
+        from (
+            select organization, connector_id, server, coalesce(use['first_refused'], first_seen) as asked, null as proved
+            from episodes
+            union all
+            select organization, connector_id, server, null as asked, at as proved
+            from proved_relays
+        )
+        group by organization, connector_id, server
     )
 ),
 
@@ -61,8 +51,7 @@ judged as (
         on episodes.organization = proved.organization
         and episodes.connector_id = proved.connector_id
         and episodes.server = proved.server
-        and episodes.kind = proved.kind
-        and episodes.change = proved.change
+        and coalesce(episodes.use['first_refused'], episodes.first_seen) = proved.at
 ),
 
 gathered as (

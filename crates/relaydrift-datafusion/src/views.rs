@@ -79,6 +79,7 @@ const VIEWS: &[View] = list![
     peer_certificate_spans,
     peer_changes,
     peer_drift,
+    planned_findings,
     present,
     proved_relays,
     refusals,

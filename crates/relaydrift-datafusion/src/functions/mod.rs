@@ -3,6 +3,7 @@
 //! NULL in, NULL out; text of any width is taken. What a function makes of text that is not what it
 //! expects stands in its documentation (`show functions`).
 
+mod around;
 mod min_row;
 mod scalar;
 mod span_number;
@@ -52,7 +53,7 @@ list![
 
 /// Every aggregate function, by name.
 pub fn aggregate_functions() -> Vec<AggregateUDF> {
-    vec![min_row::udf()]
+    vec![around::udf(), min_row::udf()]
 }
 
 /// Every window function, by name.
