@@ -37,7 +37,7 @@ pub(crate) struct End {
     pub(crate) pending: u64,
     /// What ended it.
     pub(crate) read: io::Result<()>,
-    /// To be read into again: a new one for each log would be cleared by the kernel first.
+    /// To be read into again.
     pub(crate) buffer: Vec<u8>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
@@ -76,6 +76,7 @@ pub fn read(
         cut,
         batch,
         progress,
+        buffers: Mutex::default(),
     };
     let total = Mutex::new((Summary::default(), carried, log_times(before.ledger)));
     let tasks = tasks(sources, cut.task);
@@ -191,6 +192,8 @@ struct Shared<'a> {
     cut: Cut,
     batch: i64,
     progress: Progress<'a>,
+    /// That nobody reads into now; new ones would be cleared by the kernel first.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 /// What a task leaves behind besides what went to the sink.
@@ -215,7 +218,7 @@ impl Shared<'_> {
             .map(|at| Reading::new(&self.sources[at], self.names.place_of[at]))
             .collect();
         let mut loaded = Vec::new();
-        let mut spare = Vec::new();
+        let mut spare = Vec::from_iter(self.buffers().pop());
         for at in range.clone() {
             let mut windows = match self.open(at) {
                 Ok(windows) => windows,
@@ -224,7 +227,14 @@ impl Shared<'_> {
                     continue;
                 }
             };
-            while let Some(window) = windows.next(spare.pop().unwrap_or_default()) {
+            let text = self.sources[at].text_bytes.min(self.cut.window as u64);
+            let buffer = |spare: &mut Vec<Vec<u8>>| {
+                let mut buffer = spare.pop().unwrap_or_default();
+                buffer.clear();
+                buffer.reserve(text as usize);
+                buffer
+            };
+            while let Some(window) = windows.next(buffer(&mut spare)) {
                 (self.progress)(window.length());
                 loaded.push(Loaded { source: at, window });
                 let size: usize = loaded.iter().map(|loaded| loaded.window.bytes.len()).sum();
@@ -250,12 +260,20 @@ impl Shared<'_> {
         }
         let state = (range.start, readings.as_mut_slice());
         self.chunk(&loaded, state, &mut emit, &mut done.carry, writer)?;
+        spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
+        self.buffers().append(&mut spare);
         self.close(&self.sources[range], readings, &mut done, writer)?;
         done.summary.sessions += emit.count;
         for (table, batch) in emit.finish()? {
             writer.take(table, batch).map_err(Error::Sink)?;
         }
         Ok(done)
+    }
+
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.buffers
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn open(&self, at: usize) -> std::io::Result<file::Windows> {
