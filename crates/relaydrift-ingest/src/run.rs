@@ -192,7 +192,7 @@ struct Shared<'a> {
     cut: Cut,
     batch: i64,
     progress: Progress<'a>,
-    /// That nobody reads into now; new ones would be cleared by the kernel first.
+    /// Left by tasks that ended: new ones would be cleared by the kernel first.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -218,7 +218,7 @@ impl Shared<'_> {
             .map(|at| Reading::new(&self.sources[at], self.names.place_of[at]))
             .collect();
         let mut loaded = Vec::new();
-        let mut spare = Vec::from_iter(self.buffers().pop());
+        let mut spare = Vec::new();
         for at in range.clone() {
             let mut windows = match self.open(at) {
                 Ok(windows) => windows,
@@ -229,7 +229,8 @@ impl Shared<'_> {
             };
             let text = self.sources[at].text_bytes.min(self.cut.window as u64);
             let buffer = |spare: &mut Vec<Vec<u8>>| {
-                let mut buffer = spare.pop().unwrap_or_default();
+                let buffer = spare.pop().or_else(|| self.buffers().pop());
+                let mut buffer = buffer.unwrap_or_default();
                 buffer.clear();
                 buffer.reserve(text as usize);
                 buffer
