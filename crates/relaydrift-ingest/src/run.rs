@@ -192,7 +192,7 @@ struct Shared<'a> {
     cut: Cut,
     batch: i64,
     progress: Progress<'a>,
-    /// Left by tasks that ended: new ones would be cleared by the kernel first.
+    /// One of each task that ended, to be read into again: a new one would be cleared by the kernel first.
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -230,10 +230,7 @@ impl Shared<'_> {
             let text = self.sources[at].text_bytes.min(self.cut.window as u64);
             let buffer = |spare: &mut Vec<Vec<u8>>| {
                 let buffer = spare.pop().or_else(|| self.buffers().pop());
-                let mut buffer = buffer.unwrap_or_default();
-                buffer.clear();
-                buffer.reserve(text as usize);
-                buffer
+                buffer.unwrap_or_else(|| Vec::with_capacity(text as usize))
             };
             while let Some(window) = windows.next(buffer(&mut spare)) {
                 (self.progress)(window.length());
@@ -261,8 +258,8 @@ impl Shared<'_> {
         }
         let state = (range.start, readings.as_mut_slice());
         self.chunk(&loaded, state, &mut emit, &mut done.carry, writer)?;
-        spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
-        self.buffers().append(&mut spare);
+        spare.extend(loaded.pop().map(|loaded| loaded.window.bytes));
+        self.buffers().extend(spare.pop());
         self.close(&self.sources[range], readings, &mut done, writer)?;
         done.summary.sessions += emit.count;
         for (table, batch) in emit.finish()? {
