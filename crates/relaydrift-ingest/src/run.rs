@@ -79,7 +79,7 @@ pub fn read(
         buffers: Mutex::default(),
     };
     let total = Mutex::new((Summary::default(), carried, log_times(before.ledger)));
-    let tasks = tasks(sources, cut.task);
+    let tasks = tasks(sources, keep, cut.task);
     tasks.par_iter().try_for_each(|task| -> Result<(), Error> {
         let mut writer = sink.task().map_err(Error::Sink)?;
         let done = shared.task(task.clone(), &mut *writer)?;
@@ -105,10 +105,12 @@ pub fn read(
     Ok(summary)
 }
 
-/// Consecutive sources for one thread each.
-fn tasks(sources: &[Source], limit: u64) -> Vec<Range<usize>> {
+/// Consecutive sources for one thread each: the more there are, the shorter a thread that has none left waits
+/// for the others, but where events are kept each becomes files of its own.
+fn tasks(sources: &[Source], keep: Keep, limit: u64) -> Vec<Range<usize>> {
     let total: u64 = sources.iter().map(|source| source.text_bytes).sum();
-    let share = total / (rayon::current_num_threads() as u64 * 4);
+    let each = if keep.events { 4 } else { 32 };
+    let share = total / (rayon::current_num_threads() as u64 * each);
     let size = share.max(SMALL_TASK).min(limit);
     let mut tasks = Vec::new();
     let (mut start, mut bytes) = (0, 0);
