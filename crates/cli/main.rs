@@ -50,6 +50,8 @@ use config::Config;
 use relaydrift_datafusion::powershell;
 use relaydrift_export::escape;
 
+/// Without huge pages (its feature `no_thp`): a run is short, and clearing two megabytes where a few kilobytes are
+/// wanted costs it more than they give back.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
