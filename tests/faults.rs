@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::util::{Fleet, empty, files, program, query_sorted, run, run_for, skip};
+use crate::util::{CONTENT, Fleet, empty, files, program, query_sorted, run, run_for, skip};
 
 /// Batches in the lake before the disturbed run: none, open sessions to carry on, a checkpoint due.
 const STARTS: [usize; 3] = [0, 1, 9];
@@ -25,15 +25,6 @@ const ERRORS: [(&str, &str); 5] = [
     ("EMFILE", "Too many open files"),
     ("EINTR", "Interrupted system call"),
 ];
-
-/// What does not say when and in which batch it came.
-const CONTENT: &str = "
-    select concat_ws('|', 'event', event_time, server, service, connector_id, session_id, sequence, event, data, context, line) as row from events
-    union all select concat_ws('|', 'session', server, service, session_id, start_time, end_time, rows, accepted, refused, sent_thumbprint, egress_ip, outcome, open) from sessions
-    union all select concat_ws('|', 'transaction', server, session_id, ordinal, sender, accepted, refused, outcome, reply_line) from transactions
-    union all select concat_ws('|', 'observation', server, service, connector_id, kind, value, hour, sessions, rows, accepted, refused) from observations
-    union all select concat_ws('|', 'reject', server, source_id, line, byte_offset, bytes, reason, hash) from rejects
-    union all select concat_ws('|', 'source', source_id, from_offset, to_offset, rows, rejects) from sources";
 
 /// Sorted rows; none where there is no lake yet.
 type Content = Option<Vec<String>>;

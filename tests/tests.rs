@@ -7,6 +7,7 @@
 //! - `faults`: deaths and errors at system calls leave a lake whole, and the next run completes it.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
+//! - `stores`: lakes in object stores hold what local ones do, whoever dies or writes at once.
 //! - `front_ends`: a delivery that two servers logged is one.
 //! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
 //! - `expect`: exports of connectors and certificates beside logs and in lakes.
@@ -44,5 +45,6 @@ mod rehearse;
 mod reports;
 mod scenarios;
 mod shell;
+mod stores;
 mod transcripts;
 mod util;

@@ -7,6 +7,15 @@ use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 
+/// Every row of a lake, but not when and in which batch it came.
+pub const CONTENT: &str = "
+    select concat_ws('|', 'event', event_time, server, service, connector_id, session_id, sequence, event, data, context, line) as row from events
+    union all select concat_ws('|', 'session', server, service, session_id, start_time, end_time, rows, accepted, refused, sent_thumbprint, egress_ip, outcome, open) from sessions
+    union all select concat_ws('|', 'transaction', server, session_id, ordinal, sender, accepted, refused, outcome, reply_line) from transactions
+    union all select concat_ws('|', 'observation', server, service, connector_id, kind, value, hour, sessions, rows, accepted, refused) from observations
+    union all select concat_ws('|', 'reject', server, source_id, line, byte_offset, bytes, reason, hash) from rejects
+    union all select concat_ws('|', 'source', source_id, from_offset, to_offset, rows, rejects) from sources";
+
 /// The program, with an environment that does not depend on who runs the tests.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_relaydrift"));

@@ -252,7 +252,7 @@ pub struct ExpectedArgs {
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false, id = "place")]
 pub struct PlaceArgs {
-    /// A lake that `relaydrift ingest` wrote: a folder
+    /// A lake that `relaydrift ingest` wrote: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]
     pub lake: Option<String>,
     /// Raw logs: a file, folder, glob or archive (gz, zst, zip); may be repeated
@@ -307,6 +307,7 @@ Examples:
   relaydrift ingest /logs --lake /lake          # again later: only what is new
   relaydrift ingest '/archive/2025-*/**/*.LOG.gz' --lake /lake
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
+  relaydrift ingest /logs --lake s3://bucket/lake   # credentials: AWS_ACCESS_KEY_ID, AWS_PROFILE ...
   relaydrift ingest /logs --lake /lake --format json | jq .rows
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
@@ -314,7 +315,7 @@ pub struct IngestArgs {
     /// Send logs: files, folders, globs, archives (gz, zst, zip)
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// The lake: a folder, created where there is none
+    /// The lake: a folder, or a URL in an object store (s3, az, abfss, gs); created where there is none
     #[arg(long, value_name = "DIR")]
     pub lake: String,
     /// See [`NamingArgs`].
@@ -347,7 +348,7 @@ pub struct FollowArgs {
     /// Folders and globs of send logs
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// The lake: a folder, created where there is none
+    /// The lake: a folder, or a URL in an object store (s3, az, abfss, gs); created where there is none
     #[arg(long, value_name = "DIR")]
     pub lake: String,
     /// How often to look (10s, 1m, 1h)
@@ -377,7 +378,7 @@ Every data file is read and held against the size, rows and BLAKE3 that its batc
 committed; the ledger (sources) against the rows that are there. A line per
 difference, with what to do. Nothing is changed. Exit code: 0 none; 2 some.")]
 pub struct VerifyArgs {
-    /// The lake: a folder
+    /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]
     pub lake: String,
 }
@@ -394,7 +395,7 @@ and their order stay as they are, and files that are not what was written are le
 alone and named (exit code 2). Replaced files stay in the folder for whoever reads
 them.")]
 pub struct CompactArgs {
-    /// The lake: a folder
+    /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]
     pub lake: String,
     /// Merge files below this size, into files about as large (millions of bytes)

@@ -32,9 +32,7 @@ pub async fn run(args: ExpectArgs, global: &Global) -> Result<Exit> {
         }
         return Ok(Exit::Clean);
     };
-    let lake = Lake::open_or_create(location)
-        .await
-        .with_context(|| format!("the lake {location} cannot be opened"))?;
+    let lake = Lake::open_or_create(location).await?;
     let now = when::clock();
     let stored = snapshots(&lake, files, &args, now).await?;
     if stored.is_empty() {

@@ -33,9 +33,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = ingest::known_paths(&args.lake, &naming.organization).await?;
-    let lake = Lake::open_or_create(&args.lake)
-        .await
-        .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
+    let lake = Lake::open_or_create(&args.lake).await?;
     let mut follower = Follower {
         args,
         naming,

@@ -58,9 +58,7 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
     let plan = source::find(&args.paths, &naming)?;
-    let lake = Lake::open_or_create(&args.lake)
-        .await
-        .with_context(|| format!("the lake {} cannot be opened", args.lake))?;
+    let lake = Lake::open_or_create(&args.lake).await?;
     let begun = Instant::now();
     let bar = progress::bar(
         plan.sources.iter().map(|source| source.text_bytes).sum(),

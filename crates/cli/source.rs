@@ -110,7 +110,7 @@ pub fn naming(args: &NamingArgs, server: Option<&String>) -> Result<Naming> {
 
 /// Refuses to write a file or folder among the logs, where it would be read as one of them next time.
 pub fn keep_out(written: Option<&Path>, logs: &[PathBuf]) -> Result<()> {
-    let Some(written) = written else {
+    let Some(written) = written.filter(|path| !is_url(path)) else {
         return Ok(());
     };
     let absolute = std::path::absolute(written)?;
@@ -131,6 +131,15 @@ pub fn keep_out(written: Option<&Path>, logs: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A place in an object store, not a path; `C:\logs` and `\\server\logs` are paths.
+pub fn is_url(path: &Path) -> bool {
+    path.to_str()
+        .and_then(|path| path.split_once("://"))
+        .is_some_and(|(scheme, _)| {
+            scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }
 
 /// Finds the send logs, or says where Exchange keeps them.

@@ -154,7 +154,8 @@ impl Shared {
             stats: encoded.stats,
         };
         let store = self.lake.store();
-        let put = store.put_opts(&path, encoded.bytes.into(), PutMode::Create.into());
+        // The name is this attempt's alone, so that a store may write it again when an answer gets lost.
+        let put = store.put_opts(&path, encoded.bytes.into(), PutMode::Overwrite.into());
         self.runtime.block_on(put).map_err(Error::store(&path))?;
         let mut files = self
             .files

@@ -243,11 +243,12 @@ fn paper(table: Table, name: &str) -> String {
     format!("{}-{name}.json", table.name())
 }
 
+/// Writes under a name that is this attempt's alone.
 async fn put(lake: &Lake, names: &[&str], bytes: Vec<u8>) -> Result<(), Error> {
     let path = lake.path(names);
     let put = lake
         .store()
-        .put_opts(&path, bytes.into(), PutMode::Create.into())
+        .put_opts(&path, bytes.into(), PutMode::Overwrite.into())
         .await;
     put.map(|_| ()).map_err(Error::store(&path))
 }

@@ -3,6 +3,8 @@
 use deltalake_core::DeltaTableError;
 use relaydrift_ingest::Table;
 
+use crate::Trouble;
+
 /// Why a lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,13 +15,31 @@ pub enum Error {
         /// As the caller named it.
         location: String,
     },
-    /// A URL of a kind that no lake can have yet.
-    #[error("{location}: a lake can only be a folder, {scheme}:// is not supported")]
+    /// A URL of a kind that is not known, or without a bucket.
+    #[error(
+        "{location}: not a place for a lake or logs: write a folder, s3://BUCKET/FOLDER, az://CONTAINER/FOLDER, \
+         abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER or gs://BUCKET/FOLDER"
+    )]
     Scheme {
         /// As the caller named it.
         location: String,
-        /// What stands before the colon.
-        scheme: String,
+    },
+    /// A URL with a user, a password or a query: it is not repeated.
+    #[error(
+        "a URL with a user, password or query in it: credentials are read from the environment, never from a URL"
+    )]
+    Secret,
+    /// An object store that does not answer, or refuses.
+    #[error("{location}: {trouble}; {help}")]
+    Remote {
+        /// As the caller named it.
+        location: String,
+        /// What is wrong.
+        trouble: Trouble,
+        /// What to do, or where this kind of store is told how to open it.
+        help: &'static str,
+        /// What the store said, where that says more.
+        source: Option<object_store::Error>,
     },
     /// A folder that cannot be created or found.
     #[error("{location}: cannot be used as a lake")]

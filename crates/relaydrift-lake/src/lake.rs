@@ -5,18 +5,20 @@ use std::sync::Arc;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
 use deltalake_core::kernel::{StructField, StructType};
-use deltalake_core::logstore::{LogStoreRef, StorageConfig, logstore_with};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::StreamExt;
 use futures::future::join_all;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{Error as StoreError, ObjectStore, PutMode};
 use relaydrift_ingest::Table;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::remote::Remote;
 use crate::{Error, store};
 
 /// The newest format of a lake that this program reads and writes.
@@ -40,28 +42,42 @@ struct Paper {
     created_by: String,
 }
 
+impl From<Remote> for Lake {
+    fn from(remote: Remote) -> Lake {
+        Lake {
+            store: remote.store,
+            root: remote.url,
+            prefix: remote.path,
+        }
+    }
+}
+
 impl Lake {
-    /// Opens the lake in a folder (a path or a `file://` URL).
+    /// Opens the lake in a folder (a path or a `file://` URL) or in an object store (`s3://BUCKET/FOLDER`,
+    /// `az://CONTAINER/FOLDER`, `abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/FOLDER`, `gs://BUCKET/FOLDER`)
+    /// with the credentials of the environment.
     ///
     /// # Errors
-    /// [`Error::NoLake`] where there is none, [`Error::NewerFormat`] where a newer program wrote it.
+    /// [`Error::NoLake`] where there is none, [`Error::NewerFormat`] where a newer program wrote it,
+    /// [`Error::Remote`] where its store cannot be asked.
     pub async fn open(location: &str) -> Result<Lake, Error> {
         let no_lake = || Error::NoLake {
             location: location.to_owned(),
         };
-        let folder = folder(location)?;
-        let folder = match std::fs::canonicalize(&folder) {
-            Ok(folder) if folder.is_dir() => folder,
-            Ok(_) => return Err(no_lake()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(no_lake()),
-            Err(source) => {
-                return Err(Error::Folder {
-                    location: location.to_owned(),
-                    source,
-                });
-            }
+        let lake = match Remote::open(location).await? {
+            Some(remote) => remote.into(),
+            None => match std::fs::canonicalize(folder(location)?) {
+                Ok(folder) if folder.is_dir() => Lake::local(&folder, location)?,
+                Ok(_) => return Err(no_lake()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(no_lake()),
+                Err(source) => {
+                    return Err(Error::Folder {
+                        location: location.to_owned(),
+                        source,
+                    });
+                }
+            },
         };
-        let lake = Lake::at(&folder, location)?;
         if lake.paper().await? {
             Ok(lake)
         } else {
@@ -69,19 +85,24 @@ impl Lake {
         }
     }
 
-    /// Opens the lake in a folder, or makes one with all its tables, empty.
+    /// Opens the lake, or makes one with all its tables, empty; in an object store, its bucket must be there.
     ///
     /// # Errors
-    /// As [`Lake::open`], and if the folder cannot be written.
+    /// As [`Lake::open`], and if nothing can be written there.
     pub async fn open_or_create(location: &str) -> Result<Lake, Error> {
-        let folder = folder(location)?;
-        let created =
-            store::create_folder(Some(&folder)).and_then(|()| std::fs::canonicalize(&folder));
-        let folder = created.map_err(|source| Error::Folder {
-            location: location.to_owned(),
-            source,
-        })?;
-        let lake = Lake::at(&folder, location)?;
+        let lake = match Remote::open(location).await? {
+            Some(remote) => remote.into(),
+            None => {
+                let folder = folder(location)?;
+                let created = store::create_folder(Some(&folder))
+                    .and_then(|()| std::fs::canonicalize(&folder));
+                let folder = created.map_err(|source| Error::Folder {
+                    location: location.to_owned(),
+                    source,
+                })?;
+                Lake::local(&folder, location)?
+            }
+        };
         if !lake.paper().await? {
             let created_by = concat!("relaydrift ", env!("CARGO_PKG_VERSION")).to_owned();
             let paper = Paper {
@@ -109,7 +130,7 @@ impl Lake {
         Ok(lake)
     }
 
-    fn at(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
+    fn local(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
         let unusable = || {
             let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
             Error::Folder {
@@ -172,18 +193,21 @@ impl Lake {
         url
     }
 
-    fn log_store(&self, table: Table) -> Result<LogStoreRef, Error> {
-        logstore_with(
+    /// Delta's log by way of our store. A commit creates the next file of the log if it is not there, on every
+    /// store alike.
+    fn log_store(&self, table: Table) -> LogStoreRef {
+        let of_table = PrefixStore::new(self.store.clone(), self.path(&[table.name()]));
+        default_logstore(
+            Arc::new(of_table),
             self.store.clone(),
             &self.table_url(table),
-            StorageConfig::default(),
+            &StorageConfig::default(),
         )
-        .map_err(Error::delta(table))
     }
 
     /// The newest version of a table; [`None`] if it was never created.
     pub(crate) async fn table(&self, table: Table) -> Result<Option<DeltaTable>, Error> {
-        let mut delta = DeltaTable::new(self.log_store(table)?);
+        let mut delta = DeltaTable::new(self.log_store(table));
         match delta.load().await {
             Ok(()) => Ok(Some(delta)),
             Err(DeltaTableError::NotATable(_)) => Ok(None),
@@ -209,7 +233,7 @@ impl Lake {
             .map_err(Error::columns(table))?;
         let fields: Vec<StructField> = schema.fields().cloned().collect();
         let created = CreateBuilder::new()
-            .with_log_store(self.log_store(table)?)
+            .with_log_store(self.log_store(table))
             .with_table_name(table.name())
             .with_columns(fields)
             .with_save_mode(SaveMode::Ignore)
@@ -241,11 +265,6 @@ fn folder(location: &str) -> Result<std::path::PathBuf, Error> {
                 source: invalid,
             })
         }
-        // `C:\lake` parses as a URL.
-        Ok(url) if location.contains("://") && url.scheme().len() > 1 => Err(Error::Scheme {
-            location: location.to_owned(),
-            scheme: url.scheme().to_owned(),
-        }),
         _ => Ok(location.into()),
     }
 }

@@ -3,7 +3,7 @@
 //! This crate alone knows Delta tables, object stores and async writing. It must not know how a
 //! log line is read (it gets finished batches of columns) nor SQL (it hands out lists of files).
 //!
-//! A lake is a folder with one Delta table per [`Table`](relaydrift_ingest::Table), so that any
+//! A lake is a folder, local or in an object store, with one Delta table per [`Table`](relaydrift_ingest::Table), so that any
 //! engine reads it without this crate, and a folder `_relaydrift` with the lake's own papers:
 //!
 //! ```text
@@ -70,6 +70,7 @@ mod error;
 mod lake;
 mod position;
 mod prepared;
+mod remote;
 mod run;
 mod snapshot;
 mod stats;
@@ -82,6 +83,7 @@ pub use batch::{Batch, BatchSink, Committed};
 pub use compact::{Merge, Merged, compact};
 pub use error::Error;
 pub use lake::{FORMAT, Lake};
+pub use remote::Trouble;
 pub use run::{Options, Outcome, import, ingest};
 pub use snapshot::{DataFile, TableFiles};
 pub use stats::{Bound, ColumnStats};

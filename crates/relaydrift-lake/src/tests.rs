@@ -139,10 +139,15 @@ async fn no_lake_is_an_error_that_says_what_to_do() {
         assert!(error.to_string().contains("relaydrift ingest"), "{error}");
     }
     assert!(!missing.exists());
-    assert!(matches!(
-        Lake::open("s3://bucket/lake").await,
-        Err(Error::Scheme { .. })
-    ));
+    for location in ["ftp://host/lake", "s3:///lake", "https://host/lake"] {
+        let error = Lake::open(location).await.unwrap_err();
+        assert!(matches!(error, Error::Scheme { .. }), "{error}");
+    }
+    for location in ["s3://name:word@bucket/lake", "az://box/lake?sig=word"] {
+        let error = Lake::open(location).await.unwrap_err();
+        assert!(matches!(error, Error::Secret), "{error}");
+        assert!(!error.to_string().contains("word "), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,311 @@
+//! Lakes in object stores, against real servers of their protocols: an S3 server (moto) and an Azure one
+//! (Azurite), each a process of its own. What a lake holds there is what a local one holds.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::util::{CONTENT, Fleet, empty, program, query_sorted, run_for, skip, text};
+
+const FLEET: &str = "--servers 3 --days 1 --seed 21 --sessions-per-hour 1";
+
+const SECRET: &str = "bm90LXRoZS1zZWNyZXQtdGhhdC1pcy1rbm93bg==";
+
+/// A server that ends with its test.
+struct Server {
+    child: Child,
+    /// What the program is told of it.
+    environment: Vec<(&'static str, String)>,
+    /// Where lakes are made.
+    bucket: &'static str,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What `.ci/run` has installed.
+fn tool(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/stores")
+        .join(path);
+    path.exists().then_some(path)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+impl Server {
+    /// Starts a server and waits until it listens.
+    fn start(command: &mut Command, port: u16, bucket: &'static str) -> Server {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let server = Server {
+            child: child.expect("the server starts"),
+            environment: Vec::new(),
+            bucket,
+        };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{bucket}: no server"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    fn s3(port: u16) -> Option<Server> {
+        let moto = tool("venv/bin/moto_server")?;
+        let listening = ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
+        let mut server = Server::start(Command::new(moto).args(listening), port, "s3://lakes");
+        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        let request = "PUT /lakes HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
+        client.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("answered");
+        assert!(answer.contains(" 200 "), "{answer}");
+        server.environment = vec![
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
+            ("AWS_ACCESS_KEY_ID", "id".into()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.into()),
+        ];
+        Some(server)
+    }
+
+    fn azure(port: u16) -> Option<Server> {
+        let azurite = tool("node/node_modules/.bin/azurite-blob")?;
+        let options = [
+            "--inMemoryPersistence",
+            "--skipApiVersionCheck",
+            "--disableTelemetry",
+        ];
+        let mut command = Command::new(azurite);
+        command
+            .args(options)
+            .arg("--blobPort")
+            .arg(port.to_string());
+        let mut server = Server::start(&mut command, port, "az://lakes");
+        let made = Command::new("python3")
+            .args(["tests/container.py", &port.to_string(), "lakes"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("python3 starts");
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        server.environment = vec![
+            ("AZURE_STORAGE_USE_EMULATOR", "true".into()),
+            (
+                "AZURITE_BLOB_STORAGE_URL",
+                format!("http://127.0.0.1:{port}"),
+            ),
+        ];
+        Some(server)
+    }
+
+    fn program(&self, args: &[&str]) -> Command {
+        let mut command = program();
+        command
+            .args(args)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env("NO_PROXY", "127.0.0.1");
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, code: i32, args: &[&str]) -> Output {
+        let output = self.program(args).output().expect("the program starts");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{said}");
+        output
+    }
+
+    #[track_caller]
+    fn content(&self, lake: &str) -> Vec<String> {
+        let output = self.run(0, &["sql", "--lake", lake, "--format", "ndjson", CONTENT]);
+        let mut rows: Vec<_> = text(&output.stdout).lines().map(str::to_owned).collect();
+        rows.sort();
+        rows
+    }
+}
+
+/// Servers that can be had here.
+fn servers(test: &str) -> Vec<Server> {
+    let s3 = Server::s3(free_port());
+    let azure = Server::azure(free_port());
+    for (server, missing) in [("S3", s3.is_none()), ("Azure", azure.is_none())] {
+        if missing {
+            skip(
+                &format!("{test} ({server})"),
+                "no server in target/stores: .ci/run installs it",
+            );
+        }
+    }
+    s3.into_iter().chain(azure).collect()
+}
+
+/// What a local lake of the fleet holds.
+fn local(fleet: &Fleet, name: &str) -> Vec<String> {
+    let lake = empty(name).join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    run_for(0, &["ingest", fleet.path(), "--lake", lake, "--quiet"]);
+    query_sorted(&["--lake", lake], CONTENT)
+}
+
+#[test]
+fn a_lake_in_a_store_holds_what_a_local_one_holds() {
+    let fleet = Fleet::new(FLEET);
+    let want = local(&fleet, "stores-whole");
+    for server in servers("a lake in a store") {
+        let lake = format!("{}/a b/lake", server.bucket);
+        let ingest = ["ingest", fleet.path(), "--lake", &lake];
+        server.run(0, &ingest);
+        assert!(server.content(&lake) == want, "{lake}");
+        let again = server.run(0, &ingest);
+        assert!(text(&again.stderr).contains("nothing new"), "{lake}");
+        server.run(0, &["verify", "--lake", &lake]);
+        server.run(1, &["drift", "--lake", &lake]);
+        let report = empty("stores-report").join("report.html");
+        let report = report.to_str().expect("a path in UTF-8");
+        server.run(0, &["report", "--lake", &lake, "-o", report]);
+        // The other ways to name the same place.
+        let other = match server.bucket {
+            "s3://lakes" => "s3a://lakes/a%20b/lake/",
+            _ => "abfss://lakes@devstoreaccount1.dfs.core.windows.net/a b/lake",
+        };
+        assert!(server.content(other) == want, "{other}");
+    }
+}
+
+#[test]
+fn an_ingest_into_a_store_is_killed_and_made_good_by_the_next() {
+    let fleet = Fleet::new(FLEET);
+    let want = local(&fleet, "stores-undisturbed");
+    for server in servers("a killed ingest") {
+        let (whole, lake) = ["whole", "killed"]
+            .map(|name| format!("{}/{name}", server.bucket))
+            .into();
+        let begun = Instant::now();
+        server.run(0, &["ingest", fleet.path(), "--lake", &whole, "--quiet"]);
+        let took = begun.elapsed();
+        let mut killed = 0;
+        for part in 1..6u32 {
+            let mut child = server
+                .program(&["ingest", fleet.path(), "--lake", &lake, "--quiet"])
+                .spawn()
+                .expect("the program starts");
+            std::thread::sleep(took * part / 6);
+            killed += u32::from(child.try_wait().expect("its state").is_none());
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        assert!(killed > 0, "{lake}: no run was killed before its end");
+        server.run(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
+        assert!(server.content(&lake) == want, "{lake} after {killed} kills");
+        server.run(0, &["verify", "--lake", &lake]);
+    }
+}
+
+#[test]
+fn two_writers_at_once_in_a_store_take_in_each_line_once() {
+    let fleet = Fleet::new(FLEET);
+    let want = local(&fleet, "stores-alone");
+    for server in servers("two writers") {
+        let lake = format!("{}/two", server.bucket);
+        let write = |way: [&str; 3]| {
+            for name in way {
+                let logs = fleet.logs.join(name);
+                let logs = logs.to_str().expect("a path in UTF-8");
+                server.run(0, &["ingest", logs, "--lake", &lake, "--quiet"]);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| write(["EX01", "EX02", "EX03"]));
+            scope.spawn(|| write(["EX03", "EX01", "EX02"]));
+        });
+        assert!(server.content(&lake) == want, "{lake}");
+        server.run(0, &["compact", "--lake", &lake, "--quiet"]);
+        assert!(server.content(&lake) == want, "{lake} compacted");
+        server.run(0, &["verify", "--lake", &lake]);
+    }
+}
+
+#[test]
+fn an_error_of_a_store_says_what_and_what_to_do_and_no_secret() {
+    let fleet = Fleet::new(FLEET);
+    let dead = format!("http://127.0.0.1:{}", free_port());
+    let said = |server: &Server, lake: &str, change: &[(&str, &str)], words: &[&str]| {
+        for args in [
+            &["ingest", fleet.path(), "--lake", lake][..],
+            &["drift", "--lake", lake],
+        ] {
+            let mut command = server.program(args);
+            for (name, value) in change {
+                match value.is_empty() {
+                    true => command.env_remove(name),
+                    false => command.env(name, value),
+                };
+            }
+            let output = command.output().expect("the program starts");
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(
+                words.iter().all(|word| said.contains(word)),
+                "{words:?}: {said}"
+            );
+            assert!(
+                !said.contains("bm90LX") && !said.contains("pass-word"),
+                "{said}"
+            );
+        }
+    };
+    for server in servers("errors of a store") {
+        let s3 = server.bucket.starts_with("s3");
+        let (endpoint, key) = match s3 {
+            true => ("AWS_ENDPOINT_URL", "AWS_SECRET_ACCESS_KEY"),
+            false => ("AZURITE_BLOB_STORAGE_URL", "AZURE_STORAGE_ACCOUNT_KEY"),
+        };
+        let (lake, scheme) = (&format!("{}/lake", server.bucket), &server.bucket[..2]);
+        let nowhere = format!("{scheme}://nowhere/lake");
+        said(
+            &server,
+            &nowhere,
+            &[],
+            &[&nowhere, "no bucket or container", "create it"],
+        );
+        let unreachable = [lake, "cannot be reached", "Connection refused", "network"];
+        said(&server, lake, &[(endpoint, &dead)], &unreachable);
+        if s3 {
+            // This server takes every key: half of one, and none, are found out before it is asked.
+            let half = [("AWS_ACCESS_KEY_ID", "")];
+            said(&server, lake, &half, &[lake, "cannot be opened", key]);
+            let none = [half[0], (key, ""), ("AWS_METADATA_ENDPOINT", &dead)];
+            said(&server, lake, &none, &[lake, "no credentials", key]);
+        } else {
+            said(
+                &server,
+                lake,
+                &[(key, SECRET)],
+                &[lake, "refuses these credentials", key],
+            );
+            let token = [("AZURE_STORAGE_SAS_TOKEN", "sv=2022-11-02&sig=pass-word")];
+            said(&server, lake, &token, &[lake, "refuses these credentials"]);
+            let dead = [token[0], (endpoint, &dead)];
+            said(&server, lake, &dead, &unreachable);
+        }
+        for secret in ["name:pass-word@lakes/lake", "lakes/lake?sig=pass-word"] {
+            said(
+                &server,
+                &format!("{scheme}://{secret}"),
+                &[],
+                &["from the environment"],
+            );
+        }
+    }
+}
