@@ -2,10 +2,11 @@
 //! (Azurite), each a process of its own. What a lake holds there is what a local one holds.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::util::{CONTENT, Fleet, empty, program, query_sorted, run_for, skip, text};
@@ -136,6 +137,122 @@ impl Server {
     }
 }
 
+/// A proxy before a server: it counts what comes back, and can stop the run at a write.
+struct Proxy {
+    /// What to stop at.
+    stop: Mutex<Option<Stop>>,
+    /// The write was seen: it waits, and so does whoever sent it.
+    stopped: AtomicBool,
+    received: AtomicU64,
+}
+
+/// A write of an object with this in its name, before the store has it or after.
+#[derive(Clone, Copy)]
+struct Stop(&'static str, When);
+
+#[derive(Clone, Copy, PartialEq)]
+enum When {
+    Before,
+    After,
+}
+
+impl Proxy {
+    /// Puts a proxy between the program and the server.
+    fn before(server: &mut Server) -> Arc<Proxy> {
+        let (_, url) = (server.environment.iter_mut())
+            .find(|(_, value)| value.starts_with("http"))
+            .expect("a server has a URL");
+        let to: u16 = url
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .expect("a port");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        *url = format!("http://127.0.0.1:{port}");
+        let proxy = Arc::new(Proxy {
+            stop: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+        });
+        let shared = proxy.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (shared, server) = (shared.clone(), TcpStream::connect(("127.0.0.1", to)));
+                std::thread::spawn(move || shared.carry(client, server?));
+            }
+        });
+        proxy
+    }
+
+    /// One connection: requests there, answers back.
+    fn carry(
+        self: Arc<Proxy>,
+        mut client: TcpStream,
+        mut server: TcpStream,
+    ) -> std::io::Result<()> {
+        let (shared, silent) = (self.clone(), Arc::new(AtomicBool::new(false)));
+        let (mut from, mut to, unanswered) =
+            (server.try_clone()?, client.try_clone()?, silent.clone());
+        std::thread::spawn(move || -> std::io::Result<()> {
+            let mut bytes = vec![0; 1 << 16];
+            loop {
+                let read = from.read(&mut bytes)?;
+                if read == 0 {
+                    return to.shutdown(Shutdown::Both);
+                }
+                if unanswered.load(Ordering::SeqCst) {
+                    shared.stopped.store(true, Ordering::SeqCst);
+                    loop {
+                        std::thread::park();
+                    }
+                }
+                shared.received.fetch_add(read as u64, Ordering::SeqCst);
+                to.write_all(&bytes[..read])?;
+            }
+        });
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            let read = client.read(&mut bytes)?;
+            if read == 0 {
+                return server.shutdown(Shutdown::Both);
+            }
+            let line = bytes[..read]
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
+            let line = String::from_utf8_lossy(line);
+            let stop = *self.stop.lock().expect("no thread panics with it");
+            match stop.filter(|stop| line.starts_with("PUT ") && line.contains(stop.0)) {
+                None => {}
+                Some(Stop(_, When::After)) => silent.store(true, Ordering::SeqCst),
+                Some(Stop(_, When::Before)) => {
+                    self.stopped.store(true, Ordering::SeqCst);
+                    loop {
+                        std::thread::park();
+                    }
+                }
+            }
+            server.write_all(&bytes[..read])?;
+        }
+    }
+
+    /// Kills (9) the run of a command when it stops.
+    fn kill(&self, stop: Stop, command: &mut Command) {
+        self.stopped.store(false, Ordering::SeqCst);
+        *self.stop.lock().expect("no thread panics with it") = Some(stop);
+        let mut child = command.spawn().expect("the program starts");
+        while !self.stopped.load(Ordering::SeqCst) {
+            let ended = child.try_wait().expect("its state");
+            assert!(ended.is_none(), "ended without writing {}", stop.0);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("its end");
+        *self.stop.lock().expect("no thread panics with it") = None;
+    }
+}
+
 /// Servers that can be had here.
 fn servers(test: &str) -> Vec<Server> {
     let s3 = Server::s3(free_port());
@@ -187,28 +304,72 @@ fn a_lake_in_a_store_holds_what_a_local_one_holds() {
 fn an_ingest_into_a_store_is_killed_and_made_good_by_the_next() {
     let fleet = Fleet::new(FLEET);
     let want = local(&fleet);
-    for server in servers("a killed ingest") {
-        let (whole, lake) = ["whole", "killed"]
-            .map(|name| format!("{}/{name}", server.bucket))
-            .into();
-        let begun = Instant::now();
-        server.run(0, &["ingest", fleet.path(), "--lake", &whole, "--quiet"]);
-        let took = begun.elapsed();
-        let mut killed = 0;
-        for part in 1..4u32 {
-            let mut child = server
-                .program(&["ingest", fleet.path(), "--lake", &lake, "--quiet"])
-                .spawn()
-                .expect("the program starts");
-            std::thread::sleep(took * part / 4);
-            killed += u32::from(child.try_wait().expect("its state").is_none());
-            let _ = child.kill();
-            let _ = child.wait();
+    for mut server in servers("a killed ingest") {
+        let proxy = Proxy::before(&mut server);
+        let lake = format!("{}/killed", server.bucket);
+        let ingest = ["ingest", fleet.path(), "--lake", &lake, "--quiet"];
+        // From the first write to the last, each run going on where the one before was stopped.
+        for stop in [
+            Stop("/_relaydrift/lake.json", When::After),
+            Stop(
+                "/observations/_delta_log/00000000000000000000.json",
+                When::Before,
+            ),
+            Stop("/events/part-", When::Before),
+            Stop("/_relaydrift/batches/1.json", When::Before),
+            Stop("/_relaydrift/batches/1.json", When::After),
+            Stop("/events/_delta_log/00000000000000000001.json", When::After),
+            Stop(
+                "/sources/_delta_log/00000000000000000001.json",
+                When::Before,
+            ),
+        ] {
+            proxy.kill(stop, &mut server.program(&ingest));
         }
-        assert!(killed > 0, "{lake}: no run was killed before its end");
-        server.run(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
-        assert!(server.content(&lake) == want, "{lake} after {killed} kills");
+        server.run(0, &ingest);
+        assert!(server.content(&lake) == want, "{lake}");
         server.run(0, &["verify", "--lake", &lake]);
+    }
+}
+
+#[test]
+fn a_question_about_a_day_and_a_connector_fetches_a_part_of_the_lake() {
+    let fleet = Fleet::new("--servers 2 --days 4 --seed 21 --sessions-per-hour 4");
+    let days: Vec<String> = query_sorted(
+        &["--logs", fleet.path()],
+        "select distinct cast(cast(event_time as date) as varchar) as day from events",
+    );
+    let days = days.iter().map(|row| row[8..18].to_owned());
+    let days: Vec<_> = days.collect();
+    for mut server in servers("bytes fetched") {
+        let proxy = Proxy::before(&mut server);
+        let lake = format!("{}/days", server.bucket);
+        for day in &days {
+            let glob = format!("{}/**/SEND{}*", fleet.path(), day.replace('-', ""));
+            server.run(0, &["ingest", &glob, "--lake", &lake, "--quiet"]);
+        }
+        let ask = |what: &str| {
+            let before = proxy.received.load(Ordering::SeqCst);
+            let sql = format!(
+                "select count(*) as n, min(data) as least, max(context) as most from events {what}"
+            );
+            let output = server.run(0, &["sql", "--lake", &lake, "--format", "csv", &sql]);
+            (
+                text(&output.stdout).to_owned(),
+                proxy.received.load(Ordering::SeqCst) - before,
+            )
+        };
+        let (day, next) = (&days[2], &days[3]);
+        let one = format!(
+            "where event_time >= '{day}T00:00:00Z' and event_time < '{next}T00:00:00Z' and connector_id = 'Outbound to Office 365'"
+        );
+        let ((all, whole), (some, part)) = (ask(""), ask(&one));
+        println!(
+            "{}: {whole} bytes fetched for all events, {part} for one day and connector",
+            server.bucket
+        );
+        assert!(some != all && !some.contains("\n0,"), "{some}");
+        assert!(part * 2 < whole, "{part} of {whole} bytes");
     }
 }
 

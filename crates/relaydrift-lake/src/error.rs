@@ -39,7 +39,7 @@ pub enum Error {
         /// What to do, or where this kind of store is told how to open it.
         help: &'static str,
         /// What the store said, where that says more.
-        source: Option<object_store::Error>,
+        source: Option<Box<object_store::Error>>,
     },
     /// A folder that cannot be created or found.
     #[error("{location}: cannot be used as a lake")]

@@ -60,7 +60,8 @@ impl Remote {
             source,
         };
         let build = |retry| {
-            build(&cloud, &url, retry).map_err(|source| refused(Trouble::Settings, Some(source)))
+            build(&cloud, &url, retry)
+                .map_err(|source| refused(Trouble::Settings, Some(source.into())))
         };
         let hurried = RetryConfig {
             max_retries: 2,
@@ -182,7 +183,7 @@ impl fmt::Display for Trouble {
 impl Trouble {
     /// What the answer to the first question means; [`None`] if only that the object is not there. The store's
     /// error goes along where it says more than this does; where it would repeat signatures, it does not.
-    fn of(error: StoreError) -> Option<(Trouble, Option<StoreError>)> {
+    fn of(error: StoreError) -> Option<(Trouble, Option<Box<StoreError>>)> {
         let text = error.to_string();
         let code = text
             .split_once("<Code>")
@@ -202,7 +203,7 @@ impl Trouble {
                 (Trouble::Refused(code.to_owned()), None)
             }
             _ if IDENTITY.iter().any(|path| text.contains(path)) => (Trouble::NoCredentials, None),
-            error => (Trouble::Unreachable, Some(error)),
+            error => (Trouble::Unreachable, Some(error.into())),
         })
     }
 }
