@@ -607,3 +607,35 @@ fn nothing_is_overwritten_and_no_secret_is_an_argument() {
         );
     }
 }
+
+#[test]
+fn whoever_waits_for_a_receiver_is_told_why() {
+    let lake = lake("export-waits");
+    // Nobody listens once the listener is gone.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("its address");
+    drop(closed);
+    let to = format!("syslog+tcp://{address}");
+    let args = [
+        "export",
+        "--lake",
+        &lake,
+        "--what",
+        "drift",
+        "--as",
+        "cef",
+        "--to",
+        &to,
+        "--patience",
+        "1s",
+    ];
+    let waits = format!("{to}: Connection refused (os error 111); trying again for");
+    let output = run_for(2, &args);
+    assert!(
+        text(&output.stderr).contains(&waits),
+        "{}",
+        text(&output.stderr)
+    );
+    let quiet = run_for(2, &[&args[..], &["--quiet"]].concat());
+    assert!(!text(&quiet.stderr).contains("trying again for"));
+}

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context, Result, bail, ensure};
 use datafusion::prelude::SessionContext;
 use relaydrift_datafusion::Need;
-use relaydrift_export::{Effort, Event, Format, Incident, Queue, Record, Sent};
+use relaydrift_export::{Effort, Event, Format, Incident, Queue, Record, Sent, Trouble};
 use relaydrift_lake::Lake;
 
 pub use args::ExportArgs;
@@ -29,6 +29,7 @@ use security_lake::SecurityLake;
 use telemetry::{Choice, RefusalRow, Row, SessionRow};
 
 use crate::args::{Global, PlaceArgs};
+use crate::escape::visible;
 use crate::source::Opened;
 use crate::{Exit, ask, drift, source, when};
 
@@ -70,6 +71,7 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
         let effort = Effort {
             patience: args.patience,
             rejected: rejected(args.rejected.as_deref())?,
+            tell: if global.quiet { |_| () } else { waits },
         };
         let (safe, runtime) = (keeper.clone(), tokio::runtime::Handle::current());
         let keep = move |marks: &[Mark]| {
@@ -92,6 +94,13 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// Says why nothing seems to happen.
+fn waits(trouble: &Trouble<'_>) {
+    let (target, answer) = (visible(trouble.target), visible(trouble.answer));
+    let seconds = trouble.left.as_secs();
+    eprintln!("relaydrift: {target}: {answer}; trying again for {seconds} s at the most");
 }
 
 /// Writes what a SIEM needs to understand us.

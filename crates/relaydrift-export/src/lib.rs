@@ -47,6 +47,6 @@ pub use event::{
 };
 pub use files::files;
 pub use format::{Format, csv_header, ocsf_class};
-pub use queue::{Acknowledge, Effort, Queue, Sent};
+pub use queue::{Acknowledge, Effort, Queue, Sent, Trouble};
 pub use secret::{Secret, is_open_to_others};
 pub use transport::Record;

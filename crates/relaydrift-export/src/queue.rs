@@ -21,6 +21,19 @@ pub struct Effort {
     pub patience: Duration,
     /// Where records go that the receiver will never take; without it such a record is an error.
     pub rejected: Option<File>,
+    /// Told of a batch that did not arrive at once, and of each long pause after that.
+    pub tell: fn(&Trouble<'_>),
+}
+
+/// Why a batch waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Trouble<'a> {
+    /// The receiver.
+    pub target: &'a str,
+    /// What it said, or what kept it from saying anything: text from outside.
+    pub answer: &'a str,
+    /// For how long it is still tried.
+    pub left: Duration,
 }
 
 /// What a queue did.
@@ -170,6 +183,13 @@ impl Delivery {
                     attempts,
                     waited,
                     answer,
+                });
+            }
+            if attempts == 1 || pause == LONGEST_PAUSE {
+                (self.effort.tell)(&Trouble {
+                    target: self.transport.target(),
+                    answer: &answer,
+                    left: self.effort.patience - waited,
                 });
             }
             std::thread::sleep(pause);

@@ -130,6 +130,7 @@ fn send(
     let effort = Effort {
         patience: Duration::from_millis(patience),
         rejected,
+        tell: |_| (),
     };
     let mut queue = Queue::start(
         transport,
@@ -641,6 +642,7 @@ fn memory_is_bounded_by_the_queue() {
     let effort = Effort {
         patience: Duration::from_secs(1),
         rejected: None,
+        tell: |_| (),
     };
     let mut queue = Queue::start(
         Box::new(Slow(taken.clone())),
