@@ -522,7 +522,7 @@ gaps as (
                 )
             ),
             case
-                when inbound is not null
+                when inbound['name'] is not null
                     then concat(
                         'all_addresses=',
                         array_to_string(array_append(inbound['addresses'], egress_ip), chr(31))

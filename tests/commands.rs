@@ -1,6 +1,6 @@
 //! Formats, exit codes, messages and escaping.
 
-use crate::util::{Fleet, empty, program, query, run, run_for, text};
+use crate::util::{Fleet, empty, program, query, query_sorted, run, run_for, text};
 
 const HOSTILE: &str = "2026-10-05T10:00:00.000Z,\"=cmd|' /C calc'!A0 \u{1b}[2J\u{202e}\",08DF1F4EEFBDC000,0,,192.0.2.1:25,*,,attempting to connect\r\n";
 
@@ -326,4 +326,56 @@ fn a_link_among_the_logs_is_named() {
 
 fn path(path: &std::path::Path) -> &str {
     path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn b43_a_session_of_another_age_is_kept_and_judges_nothing() {
+    let folder = empty("another-age");
+    let (name, id) = ("SEND2026100105-1.LOG", "08DF1568755BCDAF");
+    let from = std::path::Path::new("tests/fleet/EX01/Hub/ProtocolLog/SmtpSend").join(name);
+    let log = std::fs::read_to_string(from).expect("a log of the fleet");
+    let logs = folder.join("logs");
+    let source = logs.to_str().expect("a path in UTF-8");
+    let at = logs.join("EX01/SmtpSend");
+    std::fs::create_dir_all(&at).expect("a folder");
+    std::fs::write(at.join(name), &log).expect("written");
+    let drift = "select kind, server, value, first_seen, last_seen, sessions from spans";
+    let before = query_sorted(&["--logs", source], drift);
+
+    let session = log.lines().filter(|line| line.contains(id));
+    let session: Vec<String> = session
+        .map(|line| line.replace(id, "08DF1568FFFFFFFF"))
+        .collect();
+    let mut aged = log.clone();
+    for year in ["0001", "1601", "9999"] {
+        let id = format!("08DF1568FFFF{year}");
+        for line in &session {
+            aged += &format!("{year}{}\r\n", line[4..].replace("08DF1568FFFFFFFF", &id));
+        }
+    }
+    std::fs::write(at.join(name), aged).expect("written");
+    let kept = "select count(*) as n from events where event_time > '2200-01-01' or event_time < '1970-01-01'";
+    let kept = query(&["--logs", source], kept);
+    assert_eq!(kept[0]["n"], 3 * session.len());
+    assert_eq!(query_sorted(&["--logs", source], drift), before);
+    let check = run_for(0, &["check", source]);
+    let said = [text(&check.stdout), text(&check.stderr)].concat();
+    assert!(
+        said.contains("are kept as they are, and not judged"),
+        "{said}"
+    );
+    let lake = folder.join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    run_for(0, &["ingest", source, "--lake", lake, "--quiet"]);
+    assert_eq!(query_sorted(&["--lake", lake], drift), before);
+    for command in ["diagnose", "drift", "report"] {
+        let output = folder.join("out.html");
+        let output = output.to_str().expect("a path in UTF-8");
+        let more: &[&str] = if command == "report" {
+            &["-o", output]
+        } else {
+            &[]
+        };
+        run_for(0, &[&[command, "--lake", lake], more].concat());
+    }
 }

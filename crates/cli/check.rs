@@ -69,7 +69,7 @@ pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
 /// The incidents that lasted into `since`.
 async fn diagnosis(ctx: &SessionContext, since: Option<Time>) -> Result<Vec<incident::Row>> {
     let mut rows: Vec<incident::Row> = ask::records(ctx.table("diagnosis").await?).await?;
-    rows.retain(|row| since.is_none_or(|since| row.last_refused >= since));
+    rows.retain(|row| row.state.is_open() || since.is_none_or(|since| row.last_refused >= since));
     Ok(rows)
 }
 

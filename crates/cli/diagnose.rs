@@ -15,7 +15,7 @@ use crate::args::{DiagnoseArgs, Global};
 use crate::ask::records;
 use crate::output::Format;
 use crate::{Exit, drift, page, source};
-use incident::{Incident, Row};
+use incident::{Incident, Row, State};
 
 /// Says what `diagnosis` has; 1 where an incident is open, or was inside `--since`.
 pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
@@ -95,7 +95,10 @@ async fn found(ctx: &SessionContext, args: &DiagnoseArgs) -> Result<DataFrame> {
     let mut found = ctx.table("diagnosis").await?;
     let now = drift::latest_row(ctx).await?;
     if let Some(since) = args.since {
-        found = found.filter(col("last_refused").gt_eq(drift::time(since.micros(now))))?;
+        // What is refused now counts however long ago it was refused last.
+        let open = [State::Open, State::Recovering].map(|state| lit(state.as_str()));
+        let lasts = col("last_refused").gt_eq(drift::time(since.micros(now)));
+        found = found.filter(lasts.or(col("state").in_list(open.into(), false)))?;
     }
     if let Some(until) = args.until {
         found = found.filter(col("first_refused").lt(drift::time(until.micros(now))))?;

@@ -51,7 +51,7 @@ impl InboundConnector {
                 "ConnectorSource",
                 &[(0, "Default"), (1, "Migrated"), (2, "HybridWizard")],
             )?,
-            sender_ip_addresses: from.some_texts("SenderIPAddresses")?,
+            sender_ip_addresses: from.addresses("SenderIPAddresses")?,
             sender_domains: from.domains("SenderDomains")?.unwrap_or_default(),
             tls_sender_certificate_name: from.text("TlsSenderCertificateName")?,
             require_tls: from.boolean("RequireTls")?,

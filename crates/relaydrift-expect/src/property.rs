@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use relaydrift_parse::time;
 
 use crate::value::{Object, Value, is_type_name};
-use crate::{Kind, Problem, Wrong, list};
+use crate::{Kind, Problem, Wrong, list, network};
 
 /// One object while it is read.
 pub(crate) struct Properties<'a> {
@@ -125,6 +125,22 @@ impl Properties<'_> {
     pub(crate) fn some_texts(&self, property: &'static str) -> Result<Vec<String>, Problem> {
         self.texts(property)?
             .ok_or_else(|| self.wrong(property, Wrong::Missing))
+    }
+
+    /// A list of addresses, networks and ranges that must be there: a verdict with one left out would be wrong.
+    pub(crate) fn addresses(&self, property: &'static str) -> Result<Vec<String>, Problem> {
+        let wrong = |value: String| {
+            let wanted = "addresses, networks (192.0.2.0/24) or ranges";
+            self.wrong(property, Wrong::Value { value, wanted })
+        };
+        let texts = self.some_texts(property)?;
+        if let Some(value @ (Value::Int(_) | Value::Bool(_))) = self.object.get(property) {
+            return Err(wrong(value.as_text().unwrap_or_default()));
+        }
+        match texts.iter().find(|text| network(text).is_none()) {
+            Some(text) => Err(wrong(text.clone())),
+            None => Ok(texts),
+        }
     }
 
     /// A list of domains without what Exchange stores with them: `contoso.com` for `smtp:contoso.com;1`.

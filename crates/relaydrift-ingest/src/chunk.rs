@@ -6,7 +6,7 @@ use relaydrift_parse::{
 };
 
 use crate::carry::{Carried, Carry};
-use crate::emit::Emit;
+use crate::emit::{DATED, Emit};
 use crate::events::{Bytewise, EventColumns, RejectColumns, extra};
 use crate::file::{LongLine, Window};
 use crate::ledger::Range;
@@ -278,6 +278,9 @@ impl<'a> Visitor<'a, '_, '_> {
     /// Rows of a connector in an hour; a piece has few of either, found from the latest on.
     fn count_hour(&mut self, row: &Row<'a>) {
         let time = row.record.time;
+        if !DATED.contains(&time) {
+            return;
+        }
         let connector = row.record.connector();
         let hour = time.div_euclid(HOUR) * HOUR;
         let same = |known: &&mut (Text<'a>, i64, HourRows)| known.1 == hour && known.0 == connector;

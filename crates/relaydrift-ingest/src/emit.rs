@@ -23,6 +23,11 @@ use crate::{Keep, Place, Table};
 /// Rows after which a builder is emptied into the sink.
 const BATCH_ROWS: usize = 32 * 1024;
 
+/// Times from which anything follows, microseconds since 1970: until 2200. A clock that says 1601 or 9999 is wrong, and
+/// engines that count in nanoseconds stop at such a time; its rows are kept as events and sessions, and say nothing
+/// of an hour.
+pub(crate) const DATED: std::ops::Range<i64> = 0..7_258_118_400_000_000;
+
 /// What one segment of a session showed, in the form in which it is stored.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shown {
@@ -109,7 +114,12 @@ pub(crate) struct Emit<'s> {
     number: Vec<u8>,
     /// Sessions taken in.
     pub(crate) count: u64,
+    /// One of them is not of a time in [`DATED`].
+    undated: bool,
 }
+
+/// What is said where a session is not of a time in [`DATED`].
+const UNDATED: &str = "sessions before 1970 or after 2199 are kept as they are, and not judged";
 
 impl<'s> Emit<'s> {
     pub(crate) fn new(
@@ -132,6 +142,7 @@ impl<'s> Emit<'s> {
             domains: HashMap::new(),
             number: Vec::new(),
             count: 0,
+            undated: false,
         }
     }
 
@@ -139,7 +150,12 @@ impl<'s> Emit<'s> {
     pub(crate) fn session(&mut self, session: &Session<'_>, place: u32, open: bool) {
         self.count += 1;
         self.show(session);
-        self.observe(session, place);
+        let dated = DATED.contains(&session.start) && DATED.contains(&session.end);
+        if dated {
+            self.observe(session, place);
+        } else {
+            self.undated = true;
+        }
         let at = &self.places[place as usize];
         let source_id = |source: u32| self.source_ids[source as usize].as_str();
         if self.keep.sessions {
@@ -147,6 +163,9 @@ impl<'s> Emit<'s> {
                 .push(session, &self.shown, at, source_id, open);
         }
         for (ordinal, transaction) in session.mail.transactions.iter().enumerate() {
+            if !dated {
+                break;
+            }
             if self.keep.all_transactions || is_turned_away(session, transaction) {
                 let shown = &self.shown[transaction.segment];
                 self.transactions
@@ -305,6 +324,11 @@ impl<'s> Emit<'s> {
                 refuse_sender(transaction, answers);
             }
         }
+    }
+
+    /// What a person should know of the sessions.
+    pub(crate) fn notice(&self) -> Option<String> {
+        self.undated.then(|| UNDATED.to_owned())
     }
 
     /// True if a batch is ready to go.

@@ -264,6 +264,7 @@ impl Shared<'_> {
         self.buffers().extend(spare.pop());
         self.close(&self.sources[range], readings, &mut done, writer)?;
         done.summary.sessions += emit.count;
+        done.summary.notices.extend(emit.notice());
         for (table, batch) in emit.finish()? {
             writer.take(table, batch).map_err(Error::Sink)?;
         }
@@ -436,6 +437,7 @@ impl Shared<'_> {
             }
         })?;
         summary.sessions += emit.count;
+        summary.notices.extend(emit.notice());
         for (table, batch) in emit.finish()? {
             writer.take(table, batch).map_err(Error::Sink)?;
         }

@@ -7,7 +7,7 @@ use datafusion::arrow::array::{ArrayRef, AsArray, BooleanArray};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::ScalarUDF;
-use ipnet::IpNet;
+use relaydrift_expect::network;
 
 use super::scalar::{About, Scalar, TEXT, OneOrMany, texts};
 
@@ -45,21 +45,11 @@ fn contains(ip: &str, networks: &[String]) -> Result<Option<bool>> {
     let mut found = false;
     let ip = ip.trim().parse::<IpAddr>().map(|ip| ip.to_canonical()).ok();
     for text in networks {
-        let Some((first, last)) = bounds(text.trim()) else {
+        let Some((first, last)) = network(text) else {
             return exec_err!("ip_in: '{text}' is no network, address or range");
         };
         let inside = |ip: IpAddr| ip.is_ipv4() == first.is_ipv4() && first <= ip && ip <= last;
         found |= ip.is_some_and(inside);
     }
     Ok(ip.map(|_| found))
-}
-
-/// First and last address of a network.
-fn bounds(text: &str) -> Option<(IpAddr, IpAddr)> {
-    if let Ok(network) = text.parse::<IpNet>() {
-        return Some((network.network(), network.broadcast()));
-    }
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last): (IpAddr, IpAddr) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-    (first.is_ipv4() == last.is_ipv4() && first <= last).then_some((first, last))
 }

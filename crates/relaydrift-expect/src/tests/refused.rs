@@ -58,6 +58,14 @@ fn each_bad_file_has_its_own_message() {
             vec!["SenderIPAddresses", "not in the export"],
         ),
         (
+            json(r#""TlsSenderCertificateName":null,"SenderIPAddresses":5"#),
+            vec!["'In'", "SenderIPAddresses", "'5'", "addresses"],
+        ),
+        (
+            json(r#""TlsSenderCertificateName":null,"SenderIPAddresses":["192.0.2.0/24","203.0.113.10/99"]"#),
+            vec!["'In'", "SenderIPAddresses", "203.0.113.10/99", "addresses"],
+        ),
+        (
             json(r#""TlsSenderCertificateName":null,"SenderIPAddresses":[],"RequireTls":"maybe""#),
             vec!["RequireTls", "'maybe'", "True or False"],
         ),
