@@ -33,9 +33,11 @@ const NDR: &str = "https://learn.microsoft.com/exchange/mail-flow-best-practices
 const SEND: &str = "Send one message from {server} to an address outside the organization, then diagnose the new logs: the \
 incident must read `recovering`, and `closed` after three relayed messages and an hour. Exchange Online can take up to an hour \
 to apply a connector change.";
-const RESTORE_INBOUND: &str = "Put the values of the saved file back: Import-Clixml inbound-connectors.xml | fl Name,TlsSenderCertificateName,SenderIPAddresses";
+const RESTORE_INBOUND: &str = "$old = Import-Clixml inbound-connectors.xml | ? Guid -eq {inbound_guid:guid}\n\
+Set-InboundConnector -Identity {inbound_guid:guid} -TlsSenderCertificateName $old.TlsSenderCertificateName -SenderIPAddresses $old.SenderIPAddresses";
 const RESTORE_SEND: &str = "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName <the value that Get-SendConnector printed before>";
 const NOTHING: &str = "Nothing was changed.";
+const HARMLESS: &str = "No setting was changed; a certificate does no harm where it is.";
 
 /// Reads and saves what is there, in Exchange Online PowerShell.
 macro_rules! inbound_first {
@@ -66,7 +68,7 @@ macro_rules! use_certificate {
     ($thumbprint:literal) => {
         concat!(
             "# every source server must have this certificate: one without it falls silent (454 4.7.5)\n",
-            "{servers:ps} | % { Get-ExchangeCertificate -Server $_ -Thumbprint {", $thumbprint, ":hex} | fl Thumbprint,Subject,Issuer,NotAfter,HasPrivateKey,Status }\n",
+            "(Get-SendConnector -Identity {send_guid:guid}).SourceTransportServers | % { Get-ExchangeCertificate -Server $_.Name -Thumbprint {", $thumbprint, ":hex} | fl Thumbprint,Subject,Issuer,NotAfter,HasPrivateKey,Status }\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {", $thumbprint, ":hex}\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
@@ -91,6 +93,7 @@ knows the tenant by a name on the certificate, and the inbound connector asks fo
             "# the domain of that name must be an accepted domain\n",
             "Get-AcceptedDomain | ft DomainName,DomainType\n",
             "# or send the old certificate again while it is valid:\n",
+            send_first!(""),
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {before:hex}\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
@@ -112,6 +115,7 @@ named. The inbound connector asks for {certificate_name}.",
             "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -WhatIf\n",
             "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>'\n",
             "# or issue the certificate again with the name that is missing, and until then send the old one:\n",
+            send_first!(""),
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint {before:hex}\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\""
@@ -126,7 +130,12 @@ Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName <the value that
         title: "Another certificate than the connector's is sent",
         explanation: "{server} sends certificate {thumbprint} ({subject}), which the inbound connector ({certificate_name}) does not \
 know; {before} was accepted before.",
-        fix: concat!(send_first!(""), use_certificate!("before")),
+        fix: concat!(
+            send_first!(""),
+            use_certificate!("before"),
+            "\n# named already? Then its Status, its private key or its binding to SMTP is why it is not chosen; mended, one server at a time:\n",
+            "Restart-Service MSExchangeTransport"
+        ),
         verify: SEND,
         rollback: RESTORE_SEND,
         link: ARTICLE,
@@ -157,6 +166,7 @@ inbound connector. A new issuer or subject is not chosen by itself when TlsCerti
             "# if it is not: import it from a server that has it\n",
             "Import-ExchangeCertificate -Server {server:ps} -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString) -PrivateKeyExportable $false\n",
             "# then name it, or take it by a restart, one server at a time, where issuer and subject stay the same\n",
+            send_first!(""),
             use_certificate!("siblings_certificate"),
             "\nRestart-Service MSExchangeTransport"
         ),
@@ -195,7 +205,7 @@ Mail then goes without TLS, so without a certificate, or not at all.",
             "Restart-Service MSExchangeTransport"
         ),
         verify: SEND,
-        rollback: NOTHING,
+        rollback: HARMLESS,
         link: "https://learn.microsoft.com/exchange/troubleshoot/mailflow/tls-negotiation-failed-with-error-nocredentials-error",
     },
     Remedy {
@@ -256,10 +266,11 @@ keywords (SMTP inspection). Without TLS there is no certificate.",
         title: "The certificate has expired",
         explanation: "{server} sends certificate {thumbprint} ({subject}), which was valid until {not_after}.",
         fix: concat!(
-            "# Exchange Management Shell: which certificates does the server have?\n",
-            "Get-ExchangeCertificate -Server {server:ps} | fl Thumbprint,Subject,Issuer,CertificateDomains,NotAfter,HasPrivateKey,Services,Status\n",
-            "# import the renewed one, where it is not there\n",
-            "Import-ExchangeCertificate -Server {server:ps} -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString)\n",
+            send_first!(""),
+            "# which certificates do the servers have?\n",
+            "{servers:ps} | % { Get-ExchangeCertificate -Server $_ | fl Thumbprint,Subject,Issuer,CertificateDomains,NotAfter,HasPrivateKey,Services,Status }\n",
+            "# import the renewed one on each that has it not\n",
+            "{servers:ps} | % { Import-ExchangeCertificate -Server $_ -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString) }\n",
             "# and tell the send connector, after checking that every source server has it\n",
             "$c = Get-ExchangeCertificate -Server {server:ps} -Thumbprint '<new thumbprint>'\n",
             "Set-SendConnector -Identity {send_guid:guid} -TlsCertificateName \"<I>$($c.Issuer)<S>$($c.Subject)\" -WhatIf\n",
@@ -337,8 +348,9 @@ Set-InboundConnector -Identity {inbound_guid:guid} -SenderIPAddresses {all_addre
         explanation: "{server} reaches Exchange Online over IPv6 ({egress_ip}); SenderIPAddresses takes IPv4 only, so no address of \
 it can match.",
         fix: inbound_first!(
-            "# match by certificate, which works over both (see the names of the certificate that is sent):\n\
+            "# match by certificate, which works over both; <name> is one of: {names}\n\
 New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -WhatIf\n\
+New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>'\n\
 # or have the network team send {servers} over IPv4 only"
         ),
         verify: SEND,
@@ -390,7 +402,7 @@ was changed, disabled or removed, a domain was moved, or the tenant was blocked 
             "Get-BlockedConnector"
         ),
         verify: SEND,
-        rollback: RESTORE_INBOUND,
+        rollback: NOTHING,
         link: ARTICLE,
     },
     Remedy {
@@ -411,7 +423,8 @@ Set-InboundConnector -Identity {inbound_guid:guid} -Enabled $true"
         explanation: "Inbound connector {inbound} matches, but it is of type Partner: it restricts a partner and gives no relay. Relay \
 needs one of type OnPremises.",
         fix: inbound_first!(
-            "New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -WhatIf\n\
+            "# <name> is one of: {names}\n\
+New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -WhatIf\n\
 New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>'"
         ),
         verify: SEND,
@@ -424,6 +437,7 @@ New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDo
         explanation: "The import has no inbound connector that is enabled and of type OnPremises.",
         fix: inbound_first!(
             "# a hybrid organization: Hybrid Configuration Wizard, Update Secure Mail Certificate for Connectors\n\
+# else, <name> being one of: {names}\n\
 New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>' -WhatIf\n\
 New-InboundConnector -Name '<new connector>' -ConnectorType OnPremises -SenderDomains '*' -RequireTls $true -TlsSenderCertificateName '<name>'"
         ),
@@ -496,9 +510,9 @@ this is often the first thing seen: the new address has no reputation, or a bad 
         title: "The recipient's side refuses",
         explanation: "Only mail to {recipient_domains} is refused, other mail of the same senders and certificate passes: the \
 recipient's domain is not hosted there, or its tenant has restrictions of its own.",
-        fix: "# where does mail for the domain go?\nResolve-DnsName -Type MX '<recipient domain>'\n\
+        fix: "# where does mail for the domain go?\n{recipient_domains:ps} | % { Resolve-DnsName -Type MX $_ }\n\
 # tell the recipient's administrator the exact reply",
-        verify: SEND,
+        verify: "Send one message from {server} to an address in {recipient_domains}, then diagnose the new logs.",
         rollback: NOTHING,
         link: NDR,
     },
@@ -531,7 +545,7 @@ TlsCertificateName is not in its store (454 4.7.5). That is not logged, mail wai
             "Import-ExchangeCertificate -Server {server:ps} -FileData ([IO.File]::ReadAllBytes('<file.pfx>')) -Password (Read-Host -AsSecureString)"
         ),
         verify: "The queue empties: Get-Queue -Server {server:ps} | fl Identity,MessageCount,LastError",
-        rollback: NOTHING,
+        rollback: HARMLESS,
         link: "https://learn.microsoft.com/exchange/troubleshoot/email-delivery/mails-issues-occur-after-april-15-2016",
     },
     Remedy {
