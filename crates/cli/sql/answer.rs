@@ -1,6 +1,6 @@
 //! A query on its way through the shell: it can be cancelled, and what it answered is kept.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use arrow::array::RecordBatch;
@@ -9,9 +9,9 @@ use futures::StreamExt;
 use tokio::sync::mpsc;
 
 use super::{plan, read_for};
-use crate::is_broken_pipe;
 use crate::output::Rows;
 use crate::source::Opened;
+use crate::{INTERRUPTED, is_broken_pipe};
 
 /// More bytes of a result are not kept.
 const KEPT: usize = 256 << 20;
@@ -93,6 +93,10 @@ pub async fn run(
             written => written?,
         }
     };
+    if answer.end == End::Cancelled {
+        stop.abort();
+        wait_or_leave(|| stop.is_finished());
+    }
     if answer.end == End::Whole {
         answer.schema = task.await.context("the query ended early")??;
         if let Some(open) = open.take() {
@@ -105,6 +109,18 @@ pub async fn run(
         finished => finished?,
     }
     Ok(answer)
+}
+
+/// A join without an equality may not look up for minutes, and all workers are its: nothing else would be answered.
+fn wait_or_leave(has_stopped: impl Fn() -> bool) {
+    for _ in 0..50 {
+        if has_stopped() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    eprintln!("relaydrift: the question does not stop: the shell ends");
+    std::process::exit(INTERRUPTED);
 }
 
 impl Answer {

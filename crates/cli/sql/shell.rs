@@ -36,7 +36,7 @@ pub async fn run(opened: Opened, global: &Global) -> Result<Exit> {
             file.display()
         );
     }
-    hear_interrupts().await;
+    hear_interrupts().await?;
     let names = Arc::new(OnceCell::new());
     let learning = names.clone();
     // Completion gets better when this is done; who needs the names earlier waits for them.
@@ -83,13 +83,19 @@ pub async fn run(opened: Opened, global: &Global) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// From here on Ctrl-C ends a question, not the program.
-async fn hear_interrupts() {
+/// From here on Ctrl-C ends a question, not the program; it is heard by a thread of its own, for the workers look for
+/// signals between two tasks only, and a join can keep all of them busy for minutes.
+async fn hear_interrupts() -> Result<()> {
+    let ears = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new().spawn(move || ears.block_on(std::future::pending::<()>()))?;
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => (),
         () = std::future::ready(()) => (),
     }
+    Ok(())
 }
 
 /// Where questions are remembered.
