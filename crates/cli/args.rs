@@ -307,7 +307,7 @@ Examples:
   relaydrift ingest /logs --lake /lake          # again later: only what is new
   relaydrift ingest '/archive/2025-*/**/*.LOG.gz' --lake /lake
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
-  relaydrift ingest /logs --lake s3://bucket/lake    # credentials: AWS_ACCESS_KEY_ID ...
+  relaydrift ingest /logs --lake s3://bucket/lake  # AWS_ACCESS_KEY_ID, ...
   relaydrift ingest /logs --lake /lake --format json | jq .rows
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
