@@ -21,6 +21,7 @@
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
 //! - `lnav`: the log viewer takes our format.
+//! - `powershell`: the PowerShell module passes options and names properties that there are.
 //! - `receivers`: what `deliveries` sends to.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
@@ -39,6 +40,7 @@ mod front_ends;
 mod lakes;
 mod lnav;
 mod planned;
+mod powershell;
 mod readme;
 mod receivers;
 mod rehearse;
