@@ -1,13 +1,14 @@
 //! A few windows of log at a time: lines, rows, sessions, and one ordered row group of `events`.
 
 use arrow::array::RecordBatch;
+use hashbrown::HashMap;
 use relaydrift_parse::{
     Columns, Counts, Header, OpenSessions, Piece, Reason, Reject, Row, Text, Visit, read,
 };
 
 use crate::carry::{Carried, Carry};
 use crate::emit::{DATED, Emit};
-use crate::events::{Bytewise, EventColumns, RejectColumns, extra};
+use crate::events::{Bytewise, Events, RejectColumns, extra};
 use crate::file::{LongLine, Window};
 use crate::ledger::Range;
 use crate::observe::{HOUR, HourRows};
@@ -16,6 +17,9 @@ use crate::{Error, Keep, Source, Table};
 
 /// Rejects of one file that are kept as rows; the rest is counted.
 const REJECTS_KEPT: u64 = 10_000;
+
+/// A row is rarely shorter.
+const ROW_BYTES: usize = 128;
 
 /// A window of one source.
 pub(crate) struct Loaded {
@@ -78,7 +82,8 @@ pub(crate) fn read_all(
     emit: &mut Emit<'_>,
     carry: &mut Carry,
 ) -> Result<Vec<(Table, RecordBatch)>, Error> {
-    let mut events = Vec::new();
+    let bytes: usize = loaded.iter().map(|loaded| loaded.window.bytes.len()).sum();
+    let mut events = Vec::with_capacity(if keep.events { bytes / ROW_BYTES } else { 0 });
     let mut rejects = RejectColumns::new();
     for loaded in loaded {
         let window = &loaded.window;
@@ -110,7 +115,7 @@ pub(crate) fn read_all(
     }
     let mut batches = Vec::new();
     if !events.is_empty() {
-        batches.push((Table::Events, build(&mut events, sources, batch)?));
+        batches.push((Table::Events, build(&events, sources, batch)?));
     }
     if rejects.len() > 0 {
         batches.push((Table::Rejects, rejects.finish(batch)?));
@@ -207,28 +212,69 @@ struct Event<'a> {
 }
 
 /// One row group, ordered by server, session and sequence.
-fn build(events: &mut [Event<'_>], sources: &[Source], batch: i64) -> Result<RecordBatch, Error> {
-    events.sort_by(|a, b| {
-        let (a_server, b_server) = (
-            &sources[a.source].place.server,
-            &sources[b.source].place.server,
-        );
-        let (a, b) = (&a.row.record, &b.row.record);
-        (a_server, a.session_id(), a.sequence).cmp(&(b_server, b.session_id(), b.sequence))
-    });
-    let mut columns = EventColumns::new();
-    for event in events.iter() {
+fn build(events: &[Event<'_>], sources: &[Source], batch: i64) -> Result<RecordBatch, Error> {
+    let mut columns = Events::with_room(events.len());
+    for at in order(events, sources) {
+        let event = &events[at as usize];
         let source = &sources[event.source];
         let extra = event.extra.as_deref();
-        columns.push(
-            &event.row,
-            &source.place,
-            &source.source_id,
-            event.bytewise,
-            extra,
-        );
+        columns.push(&event.row, (event.source, source), event.bytewise, extra);
     }
     Ok(columns.finish(batch)?)
+}
+
+/// The numbers of the rows in the order of server, session, sequence and place.
+///
+/// Rows stand in bursts of a session: the sessions are sorted, and their rows only where they have to be.
+fn order(events: &[Event<'_>], sources: &[Source]) -> Vec<u32> {
+    let mut sessions: Vec<(&str, &[u8], u32)> = Vec::new();
+    let mut numbers = HashMap::new();
+    let mut latest: Option<(usize, &[u8], u32)> = None;
+    let session_of = events.iter().map(|event| {
+        let id = event.row.record.session_id();
+        if let Some((source, same, number)) = latest
+            && (source, same) == (event.source, id)
+        {
+            sessions[number as usize].2 += 1;
+            return number;
+        }
+        let server = sources[event.source].place.server.as_str();
+        let number = *numbers.entry((server, id)).or_insert_with(|| {
+            sessions.push((server, id, 0));
+            sessions.len() as u32 - 1
+        });
+        sessions[number as usize].2 += 1;
+        latest = Some((event.source, id, number));
+        number
+    });
+    let session_of: Vec<u32> = session_of.collect();
+    let mut sorted: Vec<u32> = (0..sessions.len() as u32).collect();
+    sorted.sort_unstable_by_key(|number| {
+        let (server, id, _) = sessions[*number as usize];
+        (server, id)
+    });
+    let mut next = vec![0; sessions.len()];
+    let mut start = 0;
+    for number in &sorted {
+        next[*number as usize] = start;
+        start += sessions[*number as usize].2;
+    }
+    let mut order = vec![0; events.len()];
+    for (at, number) in session_of.iter().enumerate() {
+        let place = &mut next[*number as usize];
+        order[*place as usize] = at as u32;
+        *place += 1;
+    }
+    let sequence = |at: &u32| events[*at as usize].row.record.sequence;
+    let mut rest = order.as_mut_slice();
+    for number in &sorted {
+        let (rows, after) = rest.split_at_mut(sessions[*number as usize].2 as usize);
+        if !rows.is_sorted_by_key(sequence) {
+            rows.sort_by_key(sequence);
+        }
+        rest = after;
+    }
+    order
 }
 
 struct Visitor<'a, 'v, 's> {

@@ -1,11 +1,12 @@
 //! Rows of `events`, and the lines that are none: `rejects`.
 
-use relaydrift_parse::{Columns, Reject, Row, endpoint, record, reply, text::lossless};
+use std::borrow::Cow;
 
-use crate::columns::{
-    Bytes, Int32, Int64, Texts, Time, Utf8, append, append_list, append_text, columns,
-};
-use crate::sessions::append_endpoint;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use relaydrift_parse::{Columns, Reject, Row, Text, endpoint, record, reply, text::lossless};
+
+use crate::columns::{Bytes, Int32, Int64, Prose, Texts, Time, Utf8, Words, append_list, columns};
 use crate::{Place, Source, Table};
 
 /// Bytes of a reject that are kept; its hash and length are of the whole.
@@ -14,10 +15,10 @@ pub(crate) const KEPT: usize = 64 * 1024;
 columns! {
     /// Builders of `events`.
     EventColumns for Table::Events, {
-        event_time: Time, organization: Utf8, server: Utf8, service: Utf8, connector_id: Utf8,
-        session_id: Utf8, sequence: Int64, local_ip: Utf8, local_port: Int32, remote_ip: Utf8,
-        remote_port: Int32, event: Utf8, data: Utf8, context: Utf8, reply_code: Int32,
-        enhanced_code: Utf8, flags: Texts, extra: Utf8, raw: Bytes, source_id: Utf8,
+        event_time: Time, organization: Words, server: Words, service: Words, connector_id: Words,
+        session_id: Words, sequence: Int64, local_ip: Words, local_port: Int32, remote_ip: Words,
+        remote_port: Int32, event: Words, data: Prose, context: Prose, reply_code: Int32,
+        enhanced_code: Words, flags: Texts, extra: Utf8, raw: Bytes, source_id: Words,
         line: Int64, byte_offset: Int64,
     }
 }
@@ -56,55 +57,145 @@ fn has_odd_break(bytes: &[u8]) -> bool {
         || memchr::memmem::find(bytes, b"\xE2\x80\xA9").is_some()
 }
 
-impl EventColumns {
+/// One end of the connection in the row before; most rows have the same.
+#[derive(Default)]
+struct End {
+    field: Vec<u8>,
+    port: Option<i32>,
+    odd: bool,
+}
+
+impl End {
+    fn push(&mut self, field: &[u8], ips: &mut Words, ports: &mut Int32, utf8: bool) {
+        if field == self.field && ips.len() > 0 {
+            ips.repeat();
+        } else {
+            let endpoint = endpoint::parse(field);
+            ips.push(&text(endpoint.map_or(b"", |endpoint| endpoint.ip), utf8));
+            self.port = endpoint.and_then(|endpoint| endpoint.port).map(i32::from);
+            self.odd = endpoint.is_some_and(|endpoint| endpoint.odd);
+            self.field.clear();
+            self.field.extend_from_slice(field);
+        }
+        ports.append_option(self.port);
+    }
+}
+
+/// `bytes` if they are UTF-8, else what [`lossless`] makes of them.
+fn text(bytes: &[u8], utf8: bool) -> Cow<'_, [u8]> {
+    if utf8 {
+        return Cow::Borrowed(bytes);
+    }
+    match lossless(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// A field's value as [`text`].
+fn value(field: Text<'_>, utf8: bool) -> Cow<'_, [u8]> {
+    match field.value() {
+        Cow::Borrowed(bytes) => text(bytes, utf8),
+        Cow::Owned(bytes) => Cow::Owned(text(&bytes, utf8).into_owned()),
+    }
+}
+
+/// Rows of `events`, which go into its columns beside the row before.
+pub(crate) struct Events {
+    columns: EventColumns,
+    log: Option<usize>,
+    /// The last id, and whether it is odd; none is.
+    session: (Vec<u8>, bool),
+    local: End,
+    remote: End,
+}
+
+impl Events {
+    pub(crate) fn with_room(rows: usize) -> Events {
+        Events {
+            columns: EventColumns::with_room(rows),
+            log: None,
+            session: (Vec::new(), true),
+            local: End::default(),
+            remote: End::default(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The rows so far, texts that repeat as dictionaries.
+    pub(crate) fn finish(&mut self, batch: i64) -> Result<RecordBatch, ArrowError> {
+        self.log = None;
+        self.columns.finish(batch)
+    }
+
+    /// `log` is the number of the source among those that are read together.
     pub(crate) fn push(
         &mut self,
         row: &Row<'_>,
-        place: &Place,
-        source_id: &str,
+        (log, source): (usize, &Source),
         bytewise: Bytewise,
         extra: Option<&str>,
     ) {
+        let Source {
+            place, source_id, ..
+        } = source;
         let record = &row.record;
-        self.event_time.append_value(record.time);
-        self.organization.append_value(&place.organization);
-        self.server.append_value(&place.server);
-        self.service.append_value(&place.service);
-        append_text(&mut self.connector_id, record.connector());
-        append(&mut self.session_id, record.session_id());
-        self.sequence.append_value(record.sequence);
-        append_endpoint(&mut self.local_ip, &mut self.local_port, record.local());
-        append_endpoint(&mut self.remote_ip, &mut self.remote_port, record.remote());
-        append(&mut self.event, record.event());
-        append_text(&mut self.data, record.data());
-        append_text(&mut self.context, record.context());
+        let utf8 = bytewise.utf8 || simdutf8::basic::from_utf8(record.line).is_ok();
+        let columns = &mut self.columns;
+        columns.event_time.append_value(record.time);
+        // The last row's log, most of the time.
+        let of_log = [
+            (&mut columns.organization, &place.organization),
+            (&mut columns.server, &place.server),
+            (&mut columns.service, &place.service),
+            (&mut columns.source_id, source_id),
+        ];
+        let same_log = self.log.replace(log) == Some(log);
+        for (column, text) in of_log {
+            match same_log {
+                true => column.repeat(),
+                false => column.push(text.as_bytes()),
+            }
+        }
+        columns.connector_id.push(&value(record.connector(), utf8));
+        if record.session_id() != self.session.0 {
+            self.session.0.clear();
+            self.session.0.extend_from_slice(record.session_id());
+            self.session.1 = record.has_odd_session_id();
+        }
+        columns.session_id.push(&text(record.session_id(), utf8));
+        columns.sequence.append_value(record.sequence);
+        let (ips, ports) = (&mut columns.local_ip, &mut columns.local_port);
+        self.local.push(record.local(), ips, ports, utf8);
+        let (ips, ports) = (&mut columns.remote_ip, &mut columns.remote_port);
+        self.remote.push(record.remote(), ips, ports, utf8);
+        columns.event.push(&text(record.event(), utf8));
+        columns.data.push(&value(record.data(), utf8));
+        columns.context.push(&value(record.context(), utf8));
         let reply = if record.event() == b"<" {
             reply::parse(record.data().bytes)
         } else {
             None
         };
-        self.reply_code
-            .append_option(reply.map(|reply| i32::from(reply.code)));
-        append(
-            &mut self.enhanced_code,
-            reply.and_then(|reply| reply.enhanced).unwrap_or_default(),
-        );
-        let utf8 = bytewise.utf8 || simdutf8::basic::from_utf8(record.line).is_ok();
+        let code = reply.map(|reply| i32::from(reply.code));
+        columns.reply_code.append_option(code);
+        let enhanced = reply.and_then(|reply| reply.enhanced).unwrap_or_default();
+        columns.enhanced_code.push(&text(enhanced, utf8));
+        columns.extra.append_option(extra);
+        columns.raw.append_option((!utf8).then_some(record.line));
+        let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        columns.line.append_value(int(row.number));
+        columns.byte_offset.append_value(int(row.offset));
         self.push_flags(row, bytewise, utf8);
-        self.extra.append_option(extra);
-        self.raw.append_option((!utf8).then_some(record.line));
-        self.source_id.append_value(source_id);
-        self.line
-            .append_value(i64::try_from(row.number).unwrap_or(i64::MAX));
-        self.byte_offset
-            .append_value(i64::try_from(row.offset).unwrap_or(i64::MAX));
-        self.end_row();
+        self.columns.end_row();
     }
 
     fn push_flags(&mut self, row: &Row<'_>, bytewise: Bytewise, utf8: bool) {
         let record = &row.record;
         let known = matches!(record.event(), b"+" | b"-" | b">" | b"<" | b"*");
-        let odd = |text| endpoint::parse(text).is_some_and(|endpoint| endpoint.odd);
         let flags = [
             ("invalid_utf8", !utf8),
             ("nul", bytewise.nul && record.line.contains(&0)),
@@ -112,19 +203,17 @@ impl EventColumns {
                 "odd_line_break",
                 bytewise.odd_breaks && has_odd_break(record.line),
             ),
-            ("odd_session", record.has_odd_session_id()),
+            ("odd_session", self.session.1),
             ("unknown_event", !known),
-            ("odd_endpoint", odd(record.local()) || odd(record.remote())),
+            ("odd_endpoint", self.local.odd || self.remote.odd),
         ];
         if flags.iter().all(|(_, set)| !set) {
-            self.flags.append_null();
+            self.columns.flags.append_null();
             return;
         }
-        let set: Vec<&str> = flags
-            .iter()
-            .filter_map(|(name, set)| set.then_some(*name))
-            .collect();
-        append_list(&mut self.flags, &set);
+        let set = flags.iter().filter(|(_, set)| *set);
+        let set: Vec<&str> = set.map(|(name, _)| *name).collect();
+        append_list(&mut self.columns.flags, &set);
     }
 }
 
@@ -195,7 +284,8 @@ mod tests {
 
     #[test]
     fn builders_fit_the_schema() {
-        let batch = EventColumns::new().finish(1).unwrap();
+        let batch = Events::with_room(0).finish(1).unwrap();
+        let batch = crate::columns::spelled_out(&batch, Table::Events).unwrap();
         assert_eq!(batch.schema(), Table::Events.schema());
         let batch = RejectColumns::new().finish(1).unwrap();
         assert_eq!(batch.schema(), Table::Rejects.schema());

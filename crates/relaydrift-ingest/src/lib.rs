@@ -23,6 +23,7 @@ mod schema;
 mod sessions;
 mod source;
 mod transactions;
+mod words;
 
 use std::path::PathBuf;
 
@@ -61,7 +62,8 @@ pub trait Sink: Sync {
     fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError>;
 }
 
-/// Takes the columns of one task: each batch has the schema of its table.
+/// Takes the columns of one task: each batch has the schema of its table, but for dictionaries (Int32 to Utf8) in
+/// place of those texts of `events` that repeat.
 pub trait TaskSink {
     /// One finished batch (an `events` batch is one row group, ordered by server, session, sequence).
     fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError>;

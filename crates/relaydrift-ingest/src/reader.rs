@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 use relaydrift_parse::{Columns, Header, Piece, Reject, Row, Visit, read};
 
-use crate::events::{Bytewise, EventColumns, extra};
+use crate::columns::spelled_out;
+use crate::events::{Bytewise, Events, extra};
 use crate::file::Windows;
-use crate::{Error, Source, file};
+use crate::{Error, Source, Table, file};
 
 /// The events of one log in the order of the file, as the `events` schema. Lines that are no rows are
 /// left out: `rejects` has them.
@@ -56,7 +57,7 @@ impl EventReader {
         let mut visitor = Visitor {
             source: &self.source,
             bytewise: Bytewise::of(bytes),
-            columns: EventColumns::new(),
+            columns: Events::with_room(self.rows),
             limit: self.rows,
             ready: &mut self.ready,
             failed: None,
@@ -111,7 +112,7 @@ impl Iterator for EventReader {
 struct Visitor<'v> {
     source: &'v Source,
     bytewise: Bytewise,
-    columns: EventColumns,
+    columns: Events,
     limit: usize,
     ready: &'v mut std::collections::VecDeque<RecordBatch>,
     failed: Option<arrow::error::ArrowError>,
@@ -122,7 +123,8 @@ impl Visitor<'_> {
         if self.columns.len() == 0 {
             return;
         }
-        match self.columns.finish(0) {
+        let batch = self.columns.finish(0);
+        match batch.and_then(|batch| spelled_out(&batch, Table::Events)) {
             Ok(batch) => self.ready.push_back(batch),
             Err(error) => self.failed = Some(error),
         }
@@ -132,11 +134,9 @@ impl Visitor<'_> {
 impl<'a> Visit<'a> for Visitor<'_> {
     fn row(&mut self, row: Row<'a>, columns: &Columns) {
         let extra = extra(&row, columns);
-        let Source {
-            place, source_id, ..
-        } = self.source;
+        let source = (0, self.source);
         self.columns
-            .push(&row, place, source_id, self.bytewise, extra.as_deref());
+            .push(&row, source, self.bytewise, extra.as_deref());
         if self.columns.len() >= self.limit {
             self.flush();
         }
