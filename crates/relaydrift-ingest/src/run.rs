@@ -22,7 +22,7 @@ const TASK_BYTES: u64 = 256 * 1024 * 1024;
 const SMALL_TASK: u64 = 4 * 1024 * 1024;
 
 /// Bytes of log that become one row group of `events`.
-const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
 /// How a run is cut; every choice gives the same tables.
 #[derive(Debug, Clone, Copy)]
