@@ -173,16 +173,18 @@ impl Follower<'_> {
     /// All logs there are; a path that is not there is waited for.
     async fn find(&self) -> Result<Plan> {
         let (paths, naming) = (self.args.paths.clone(), self.naming.clone());
-        let found = tokio::task::spawn_blocking(move || relaydrift_ingest::find(&paths, &naming));
+        let found = tokio::task::spawn_blocking(move || relaydrift_lake::find(&paths, &naming));
         match found.await.context("a thread that looks for logs ended")? {
-            Err(relaydrift_ingest::Error::NotFound(path)) => Ok(Plan {
-                sources: Vec::new(),
-                skipped: vec![Skipped {
-                    path,
-                    reason: "no such file or folder".to_owned(),
-                    error: true,
-                }],
-            }),
+            Err(relaydrift_lake::Error::Ingest(relaydrift_ingest::Error::NotFound(path))) => {
+                Ok(Plan {
+                    sources: Vec::new(),
+                    skipped: vec![Skipped {
+                        path,
+                        reason: "no such file or folder".to_owned(),
+                        error: true,
+                    }],
+                })
+            }
             found => Ok(found?),
         }
     }

@@ -8,7 +8,7 @@ use datafusion::prelude::SessionContext;
 use relaydrift_datafusion::{
     Expected, LogTables, Need, Source, register_expecting, session_context,
 };
-use relaydrift_ingest::{Naming, Plan, Skipped, Summary};
+use relaydrift_ingest::{Naming, Plan, Skipped, Summary, is_url};
 use relaydrift_lake::Lake;
 
 use crate::args::{ExpectedArgs, Global, NamingArgs, PlaceArgs};
@@ -133,18 +133,9 @@ pub fn keep_out(written: Option<&Path>, logs: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// A place in an object store, not a path; `C:\logs` and `\\server\logs` are paths.
-pub fn is_url(path: &Path) -> bool {
-    path.to_str()
-        .and_then(|path| path.split_once("://"))
-        .is_some_and(|(scheme, _)| {
-            scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric())
-        })
-}
-
 /// Finds the send logs, or says where Exchange keeps them.
 pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan> {
-    let plan = relaydrift_ingest::find(paths, naming)?;
+    let plan = relaydrift_lake::find(paths, naming)?;
     if plan.sources.is_empty() {
         bail!(no_logs(paths, &plan.skipped));
     }

@@ -61,7 +61,7 @@ impl TableFunctionImpl for SendLogFunction {
         if paths.is_empty() {
             return plan_err!("send_log takes at least one path or glob: send_log('logs/*.LOG')");
         }
-        let plan = relaydrift_ingest::find(&paths, &self.naming).map_err(external)?;
+        let plan = relaydrift_lake::find(&paths, &self.naming).map_err(external)?;
         if let Some(unreadable) = plan.skipped.iter().find(|file| file.error) {
             let (path, reason) = (unreadable.path.display(), &unreadable.reason);
             return plan_err!("send_log: {path} cannot be read: {reason}");

@@ -1,7 +1,6 @@
 //! The members of zip archives, listed; [`Input`](crate::input::Input) reads them.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -17,10 +16,10 @@ use crate::input::{Input, Member, Method};
 /// If the archive itself cannot be read.
 pub(crate) fn list(
     archive: &Path,
+    input: &Input,
     skipped: &mut Vec<Skipped>,
 ) -> io::Result<Vec<(PathBuf, Input)>> {
-    let file = File::open(archive)?;
-    let archive_bytes = file.metadata()?.len();
+    let (file, archive_bytes) = input.stored()?;
     let mut zip = ZipArchive::new(BufReader::new(file))?;
     let mut members = Vec::new();
     let mut leave_out = |path, reason: String, error| {
@@ -72,7 +71,7 @@ pub(crate) fn list(
                     method,
                     archive_bytes,
                 };
-                members.push((path, Input::member(archive, member)));
+                members.push((path, Input::member(input, member)));
             }
             _ => {
                 let method = entry.compression();

@@ -5,9 +5,12 @@
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use encoding_rs::{CoderResult, Decoder, UTF_16BE, UTF_16LE};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
+
+use crate::object::{Object, Reader, Store};
 
 /// Bytes read at a time where a layer needs a buffer of its own.
 const BUFFER: usize = 64 * 1024;
@@ -19,11 +22,23 @@ const TIGHTEST: u64 = 4096;
 const RATIO: u64 = 10;
 
 /// A file, or a member of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Input {
-    file: PathBuf,
+    file: Place,
     member: Option<Member>,
 }
+
+/// Where a file lies.
+#[derive(Debug, Clone)]
+enum Place {
+    Path(PathBuf),
+    Object(Arc<dyn Store>, Object),
+}
+
+/// The bytes of a file as they lie there.
+pub(crate) trait Stored: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Stored for T {}
 
 /// A member of a zip archive: where its bytes lie and what they must come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +79,45 @@ pub(crate) struct Opened {
 impl Input {
     pub(crate) fn file(path: &Path) -> Input {
         Input {
-            file: path.to_owned(),
+            file: Place::Path(path.to_owned()),
             member: None,
         }
     }
 
-    pub(crate) fn member(archive: &Path, member: Member) -> Input {
+    pub(crate) fn object(store: Arc<dyn Store>, object: Object) -> Input {
         Input {
-            file: archive.to_owned(),
+            file: Place::Object(store, object),
+            member: None,
+        }
+    }
+
+    pub(crate) fn member(archive: &Input, member: Member) -> Input {
+        Input {
+            file: archive.file.clone(),
             member: Some(member),
+        }
+    }
+
+    /// The file, of a member its archive, and its bytes.
+    pub(crate) fn stored(&self) -> io::Result<(Box<dyn Stored + Send>, u64)> {
+        Ok(match &self.file {
+            Place::Path(path) => {
+                let file = File::open(path)?;
+                let bytes = file.metadata()?.len();
+                (Box::new(file), bytes)
+            }
+            Place::Object(store, object) => {
+                let reader = Reader::new(store.clone(), object.clone());
+                (Box::new(reader), object.size)
+            }
+        })
+    }
+
+    /// Not a device or a pipe, which have no end.
+    pub(crate) fn is_regular(&self) -> io::Result<bool> {
+        match &self.file {
+            Place::Path(path) => std::fs::metadata(path).map(|metadata| metadata.is_file()),
+            Place::Object(..) => Ok(true),
         }
     }
 
@@ -82,20 +127,20 @@ impl Input {
 
     /// Opens the text at an offset of its UTF-8 bytes.
     pub(crate) fn open(&self, from: u64) -> io::Result<Opened> {
-        let mut file = File::open(&self.file)?;
+        let (mut file, bytes) = self.stored()?;
         let stored: Box<dyn Read + Send> = match &self.member {
-            Some(member) => member.open(file)?,
+            Some(member) => member.open(file, bytes)?,
             None => {
                 let magic = peek(&mut file)?;
                 if !is_packed(&magic) && encoding(&magic).is_none() {
                     file.seek(SeekFrom::Start(from))?;
                     return Ok(Opened {
-                        text: Box::new(file),
+                        text: file,
                         form: Form::default(),
                     });
                 }
                 file.rewind()?;
-                Box::new(file)
+                file
             }
         };
         let (unpacked, packed) = unpack(stored)?;
@@ -109,7 +154,10 @@ impl Input {
     pub(crate) fn stored_bytes(&self) -> io::Result<u64> {
         match &self.member {
             Some(member) => Ok(member.packed_bytes),
-            None => std::fs::metadata(&self.file).map(|metadata| metadata.len()),
+            None => match &self.file {
+                Place::Path(path) => std::fs::metadata(path).map(|metadata| metadata.len()),
+                Place::Object(_, object) => Ok(object.size),
+            },
         }
     }
 
@@ -138,8 +186,12 @@ impl Input {
 }
 
 impl Member {
-    fn open(&self, mut archive: File) -> io::Result<Box<dyn Read + Send>> {
-        if archive.metadata()?.len() != self.archive_bytes {
+    fn open(
+        &self,
+        mut archive: Box<dyn Stored + Send>,
+        bytes: u64,
+    ) -> io::Result<Box<dyn Read + Send>> {
+        if bytes != self.archive_bytes {
             return Err(damaged("the archive has changed since it was listed"));
         }
         archive.seek(SeekFrom::Start(self.start))?;

@@ -1,6 +1,6 @@
 //! Send logs into Arrow: which files, read in pieces, sessions folded, columns built.
 //!
-//! This crate knows threads and files. It must not know async code, Delta tables, object stores or
+//! This crate knows threads and files; a [`Store`] that somebody hands in is read like them. It must not know async code, Delta tables, object stores or
 //! SQL: it hands finished [`RecordBatch`]es to a [`Sink`].
 
 mod archive;
@@ -15,6 +15,7 @@ mod file;
 mod halves;
 mod input;
 mod ledger;
+mod object;
 mod observe;
 mod place;
 mod reader;
@@ -32,12 +33,13 @@ use arrow::array::RecordBatch;
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
 pub use ledger::Gap;
+pub use object::{Object, Store, is_url};
 pub use observe::Kind;
 pub use place::{LogPath, Naming, Place};
 pub use reader::EventReader;
 pub use run::{Before, Cut, fold_open, read};
 pub use schema::{BEGINNING, Table, timestamp};
-pub use source::{Plan, Skipped, Source, find};
+pub use source::{Plan, Skipped, Source, find, find_in};
 
 /// What [`read`] is to produce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +112,9 @@ pub enum Error {
     /// A path or glob that matches nothing.
     #[error("{0}: no such file or folder")]
     NotFound(PathBuf),
+    /// A store that cannot be asked which logs it has.
+    #[error(transparent)]
+    Store(std::io::Error),
     /// A pattern that cannot be one.
     #[error("{pattern}: not a pattern of paths")]
     Glob {

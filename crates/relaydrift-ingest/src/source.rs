@@ -1,10 +1,11 @@
 //! Which files are send logs, in which order they were written, and which part of them is new.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use rayon::prelude::*;
 use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Visit};
 use walkdir::WalkDir;
@@ -13,6 +14,7 @@ use crate::{
     Error, Naming, Place, archive, file,
     input::{Form, Input, is_zip},
     ledger::{Ledger, State},
+    object::{Object, Store, is_url},
 };
 
 /// Bytes at the start of a log by which it is known again.
@@ -80,10 +82,26 @@ pub struct Skipped {
 /// # Errors
 /// If the only path given does not exist, or a glob is none; of several, a missing one is left out with an error.
 pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
-    let mut files = BTreeSet::new();
+    find_in(paths, naming, None)
+}
+
+/// As [`find`], with URLs among the paths, whose objects are asked of `store`.
+///
+/// # Errors
+/// As [`find`], and if the store cannot be asked.
+pub fn find_in(
+    paths: &[PathBuf],
+    naming: &Naming,
+    store: Option<Arc<dyn Store>>,
+) -> Result<Plan, Error> {
+    let mut files = BTreeMap::new();
     let mut plan = Plan::default();
     for path in paths {
-        match list(path, &mut files, &mut plan.skipped) {
+        let listed = match store.as_ref().filter(|_| is_url(path)) {
+            Some(store) => list_objects(path, store, &mut files),
+            None => list(path, &mut files, &mut plan.skipped),
+        };
+        match listed {
             // One server that cannot be reached does not hide the others.
             Err(Error::NotFound(_)) if paths.len() > 1 => {
                 let reason = "no such file or folder".to_owned();
@@ -97,7 +115,9 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
         }
     }
     // Opening is waiting, most of all for a share.
-    let opened = files.into_par_iter().map(|path| Plan::of(path, naming));
+    let opened = files
+        .into_par_iter()
+        .map(|(path, input)| Plan::of(path, input, naming));
     for mut opened in opened.collect::<Vec<_>>() {
         plan.sources.append(&mut opened.sources);
         plan.skipped.append(&mut opened.skipped);
@@ -110,11 +130,10 @@ pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
 
 impl Plan {
     /// What a file is: a log, something else, or an archive of such.
-    fn of(path: PathBuf, naming: &Naming) -> Plan {
+    fn of(path: PathBuf, input: Input, naming: &Naming) -> Plan {
         let mut plan = Plan::default();
-        let input = Input::file(&path);
-        match Source::open(&path, input, naming) {
-            Ok(Found::Archive) => match archive::list(&path, &mut plan.skipped) {
+        match Source::open(&path, input.clone(), naming) {
+            Ok(Found::Archive) => match archive::list(&path, &input, &mut plan.skipped) {
                 Ok(members) => {
                     for (path, input) in members {
                         let found = Source::open(&path, input, naming);
@@ -262,7 +281,7 @@ pub(crate) fn unpacked_name(name: &str) -> &str {
 
 impl Source {
     fn open(path: &Path, input: Input, naming: &Naming) -> io::Result<Found> {
-        if !input.is_member() && !std::fs::metadata(path)?.is_file() {
+        if !input.is_member() && !input.is_regular()? {
             return Err(io::Error::other("not a regular file"));
         }
         let (head, form) = file::head(&input, HEAD)?;
@@ -469,13 +488,13 @@ impl<'a> Visit<'a> for First {
 
 fn list(
     path: &Path,
-    files: &mut BTreeSet<PathBuf>,
+    files: &mut BTreeMap<PathBuf, Input>,
     skipped: &mut Vec<Skipped>,
 ) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => walk(path, files, skipped),
         Ok(_) => {
-            files.insert(path.to_owned());
+            files.insert(path.to_owned(), Input::file(path));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_glob(path) => {
             return list_glob(path, files, skipped);
@@ -494,7 +513,7 @@ fn list(
     Ok(())
 }
 
-fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>) {
+fn walk(folder: &Path, files: &mut BTreeMap<PathBuf, Input>, skipped: &mut Vec<Skipped>) {
     // A lake is no folder of logs, wherever it lies.
     let entries = WalkDir::new(folder).into_iter().filter_entry(|entry| {
         !(entry.file_type().is_dir() && entry.path().join("_relaydrift").is_dir())
@@ -502,7 +521,7 @@ fn walk(folder: &Path, files: &mut BTreeSet<PathBuf>, skipped: &mut Vec<Skipped>
     for entry in entries {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
-                files.insert(entry.into_path());
+                files.insert(entry.path().to_owned(), Input::file(entry.path()));
             }
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) => skipped.push(Skipped {
@@ -535,9 +554,60 @@ fn is_glob(path: &Path) -> bool {
     path.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
+fn matcher(pattern: &Path) -> Result<GlobMatcher, Error> {
+    let glob = GlobBuilder::new(&pattern.to_string_lossy())
+        .literal_separator(true)
+        .case_insensitive(true)
+        .build();
+    let glob = glob.map_err(|source| Error::Glob {
+        pattern: pattern.to_owned(),
+        source,
+    })?;
+    Ok(glob.compile_matcher())
+}
+
+/// Objects under a URL, or under the part of it before a glob and matched by that, as a whole or by a folder
+/// above them. In a URL `?` is no pattern.
+fn list_objects(
+    url: &Path,
+    store: &Arc<dyn Store>,
+    files: &mut BTreeMap<PathBuf, Input>,
+) -> Result<(), Error> {
+    let text = url.to_string_lossy();
+    let glob = text.find(['*', '[', '{']);
+    let base = glob.and_then(|at| text[..at].rfind('/'));
+    let mut objects = store
+        .list(base.map_or(&*text, |end| &text[..end]))
+        .map_err(Error::Store)?;
+    if glob.is_some() {
+        let glob = matcher(url)?;
+        let above = |object: &Object| {
+            Path::new(&object.url)
+                .ancestors()
+                .any(|path| glob.is_match(path))
+        };
+        objects.retain(above);
+    }
+    // A lake is no folder of logs, wherever it lies.
+    let lakes = objects
+        .iter()
+        .filter_map(|object| object.url.strip_suffix("_relaydrift/lake.json"));
+    let lakes: Vec<String> = lakes.map(str::to_owned).collect();
+    objects.retain(|object| !lakes.iter().any(|lake| object.url.starts_with(lake)));
+    if objects.is_empty() {
+        return Err(Error::NotFound(url.to_owned()));
+    }
+    let inputs = objects.into_iter().map(|object| {
+        let path = PathBuf::from(&object.url);
+        (path, Input::object(store.clone(), object))
+    });
+    files.extend(inputs);
+    Ok(())
+}
+
 fn list_glob(
     pattern: &Path,
-    files: &mut BTreeSet<PathBuf>,
+    files: &mut BTreeMap<PathBuf, Input>,
     skipped: &mut Vec<Skipped>,
 ) -> Result<(), Error> {
     let base: PathBuf = pattern
@@ -549,15 +619,7 @@ fn list_glob(
     } else {
         &base
     };
-    let glob = GlobBuilder::new(&pattern.to_string_lossy())
-        .literal_separator(true)
-        .case_insensitive(true)
-        .build()
-        .map_err(|source| Error::Glob {
-            pattern: pattern.to_owned(),
-            source,
-        })?
-        .compile_matcher();
+    let glob = matcher(pattern)?;
     let mut found = false;
     for entry in WalkDir::new(base) {
         let entry = match entry {
