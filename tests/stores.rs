@@ -18,6 +18,7 @@ const SECRET: &str = "bm90LXRoZS1zZWNyZXQtdGhhdC1pcy1rbm93bg==";
 /// A server that ends with its test.
 struct Server {
     child: Child,
+    port: u16,
     /// What the program is told of it.
     environment: Vec<(&'static str, String)>,
     /// Where lakes are made.
@@ -50,6 +51,7 @@ impl Server {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let server = Server {
             child: child.expect("the server starts"),
+            port,
             environment: Vec::new(),
             bucket,
         };
@@ -68,12 +70,7 @@ impl Server {
         let moto = tool("venv/bin/moto_server")?;
         let listening = ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
         let mut server = Server::start(Command::new(moto).args(listening), port, "s3://lakes");
-        let mut client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-        let request = "PUT /lakes HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
-        client.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).expect("answered");
-        assert!(answer.contains(" 200 "), "{answer}");
+        server.upload(None);
         server.environment = vec![
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")),
             ("AWS_ACCESS_KEY_ID", "id".into()),
@@ -95,12 +92,7 @@ impl Server {
             .arg("--blobPort")
             .arg(port.to_string());
         let mut server = Server::start(&mut command, port, "az://lakes");
-        let made = Command::new("python3")
-            .args(["tests/container.py", &port.to_string(), "lakes"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .expect("python3 starts");
-        assert!(made.status.success(), "{}", text(&made.stderr));
+        server.upload(None);
         server.environment = vec![
             ("AZURE_STORAGE_USE_EMULATOR", "true".into()),
             (
@@ -109,6 +101,16 @@ impl Server {
             ),
         ];
         Some(server)
+    }
+
+    /// Makes the bucket, or puts all files of a folder into it.
+    fn upload(&self, folder: Option<&Path>) {
+        let (scheme, name) = self.bucket.split_once("://").expect("a URL");
+        let mut command = Command::new("python3");
+        command.args(["tests/upload.py", scheme, &self.port.to_string(), name]);
+        let command = command.args(folder).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let done = command.output().expect("python3 starts");
+        assert!(done.status.success(), "{}", text(&done.stderr));
     }
 
     fn program(&self, args: &[&str]) -> Command {
@@ -297,6 +299,90 @@ fn a_lake_in_a_store_holds_what_a_local_one_holds() {
             _ => "abfss://lakes@devstoreaccount1.dfs.core.windows.net/a b/lake",
         };
         assert!(server.content(other) == want, "{other}");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+    std::fs::copy(from, to).expect("copied");
+}
+
+fn gzip(file: &Path) {
+    let done = Command::new("gzip").arg(file).status();
+    assert!(done.expect("gzip starts").success());
+}
+
+#[test]
+fn logs_in_a_store_give_what_they_give_in_a_folder() {
+    let fleet = Fleet::new(FLEET);
+    let want = local(&fleet);
+    let logs = crate::util::files(&fleet.logs);
+    let log = |path: &Path| path.strip_prefix(&fleet.logs).expect("a log").to_owned();
+    for server in servers("logs in a store") {
+        let url = |name: &str| format!("{}/{name}", server.bucket);
+        // At first one server's logs are packed, and another's last one is not all there.
+        let begun = empty("stores-begun");
+        for path in &logs {
+            let to = begun.join("logs").join(log(path));
+            copy(path, &to);
+            if to.components().any(|part| part.as_os_str() == "EX02") {
+                gzip(&to);
+            }
+        }
+        let last = logs.iter().rfind(|path| log(path).starts_with("EX03"));
+        let last = last.expect("a log of EX03");
+        let whole = std::fs::read(last).expect("a log");
+        let half = whole[..whole.len() / 2]
+            .iter()
+            .rposition(|byte| *byte == b'\n');
+        let growing = begun.join("logs").join(log(last));
+        std::fs::write(&growing, &whole[..=half.expect("a line")]).expect("written");
+        server.upload(Some(&begun));
+
+        let folder = empty("stores-logs");
+        let lake = folder.join("lake");
+        let lake = lake.to_str().expect("a path in UTF-8");
+        let ingest = ["ingest", &url("logs"), "--lake", lake];
+        server.run(0, &ingest);
+        std::fs::write(&growing, &whole).expect("written");
+        server.upload(Some(&begun));
+        server.run(0, &ingest);
+        let again = server.run(0, &ingest);
+        assert!(text(&again.stderr).contains("nothing new"));
+        // Where they lie makes no other logs of them.
+        let again = run_for(0, &["ingest", fleet.path(), "--lake", lake]);
+        let said = text(&again.stderr);
+        assert!(said.contains("nothing new"), "{said}");
+        // An hour of two batches has two observations; all else is as it is at once.
+        let once = |content: &[String]| -> Vec<String> {
+            let of = |row: &&String| row.contains("event|") || row.contains("transaction|");
+            content.iter().filter(of).cloned().collect()
+        };
+        assert!(
+            once(&server.content(lake)) == once(want),
+            "{}",
+            server.bucket
+        );
+        let whole = folder.join("whole");
+        let whole = whole.to_str().expect("a path in UTF-8");
+        server.run(0, &["ingest", &url("logs"), "--lake", whole]);
+        assert!(server.content(whole) == want, "{}", server.bucket);
+
+        let query = "select server, count(*) as n from events group by 1 order by 1";
+        let ask = |logs: &str| {
+            let rows = server.run(0, &["sql", "--logs", logs, "--format", "csv", query]);
+            text(&rows.stdout).to_owned()
+        };
+        assert_eq!(ask(&url("logs")), ask(fleet.path()));
+        let one = ask(&url("logs/EX0[12]/**"));
+        assert!(one.contains("EX01") && !one.contains("EX03"), "{one}");
+        let findings = |logs: &str| {
+            let output = server.run(1, &["check", logs, "--format", "csv", "--quiet"]);
+            text(&output.stdout).lines().count()
+        };
+        assert_eq!(findings(&url("logs")), findings(fleet.path()));
+        let missing = server.run(2, &["check", &url("lost")]);
+        assert!(text(&missing.stderr).contains(&url("lost")));
     }
 }
 

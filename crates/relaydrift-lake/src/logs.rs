@@ -24,42 +24,53 @@ use crate::remote::Remote;
 /// # Errors
 /// As [`find`](relaydrift_ingest::find), and if a store cannot be asked.
 pub fn find(paths: &[PathBuf], naming: &Naming) -> Result<Plan, Error> {
-    let store = paths.iter().any(|path| is_url(path)).then(|| {
-        let buckets = Mutex::default();
-        Arc::new(Buckets { buckets }) as Arc<dyn Store>
-    });
+    let any_url = paths.iter().any(|path| is_url(path));
+    let store = any_url.then(|| Arc::new(Buckets::default()) as Arc<dyn Store>);
     Ok(find_in(paths, naming, store)?)
 }
 
-/// The stores in which logs were found, each with the beginning of its URLs: `s3://bucket/`.
-#[derive(Debug)]
+/// The stores in which logs were found.
+#[derive(Debug, Default)]
 struct Buckets {
-    buckets: Mutex<Vec<(String, Handle, Arc<dyn ObjectStore>)>>,
+    buckets: Mutex<Vec<Bucket>>,
+}
+
+#[derive(Debug, Clone)]
+struct Bucket {
+    /// The beginning of its URLs: `s3://bucket/`.
+    url: String,
+    /// What waits for its answers.
+    runtime: Handle,
+    store: Arc<dyn ObjectStore>,
 }
 
 impl Store for Buckets {
     fn list(&self, url: &str) -> io::Result<Vec<Object>> {
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let (remote, listed) = wait(&runtime, list(url)).map_err(io::Error::other)?;
-        let bucket = format!("{}/", &remote.url[..Position::BeforePath]);
+        let bucket = Bucket {
+            url: format!("{}/", &remote.url[..Position::BeforePath]),
+            runtime,
+            store: remote.store,
+        };
         let objects = listed.into_iter().map(|object| Object {
-            url: format!("{bucket}{}", object.location),
+            url: format!("{}{}", bucket.url, object.location),
             size: object.size,
             version: object.e_tag,
         });
         let objects = objects.collect();
         let mut buckets = self.buckets.lock().unwrap_or_else(|e| e.into_inner());
-        buckets.push((bucket, runtime, remote.store));
+        buckets.push(bucket);
         Ok(objects)
     }
 
     fn read(&self, object: &Object, bytes: Range<u64>) -> io::Result<Vec<u8>> {
         let buckets = self.buckets.lock().unwrap_or_else(|e| e.into_inner());
-        let of = buckets.iter().find_map(|(bucket, runtime, store)| {
-            let key = object.url.strip_prefix(bucket)?;
-            Some((key, runtime.clone(), store.clone()))
+        let of = buckets.iter().find_map(|bucket| {
+            let key = object.url.strip_prefix(&bucket.url)?;
+            Some((key, bucket.clone()))
         });
-        let (key, runtime, store) = of.ok_or(io::ErrorKind::NotFound)?;
+        let (key, Bucket { runtime, store, .. }) = of.ok_or(io::ErrorKind::NotFound)?;
         drop(buckets);
         let path = Path::parse(key).map_err(io::Error::other)?;
         let options = GetOptions {
