@@ -275,7 +275,7 @@ Examples:
 
 Only connectors toward Exchange Online are judged; the others get a line each. Times are UTC.")]
 pub struct CheckArgs {
-    /// Send logs: files, folders, globs, archives (gz, zst, zip)
+    /// Send logs: files, folders, globs, archives (gz, zst, zip), URLs of object stores
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Changes before this are history: shown, but no cause for exit code 1 (2026-10-05, 7d, 24h)
@@ -312,7 +312,7 @@ Examples:
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
 pub struct IngestArgs {
-    /// Send logs: files, folders, globs, archives (gz, zst, zip)
+    /// Send logs: files, folders, globs, archives (gz, zst, zip), URLs of object stores
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// The lake: a folder, or a URL in an object store (s3, az, abfss, gs); created where there is none

@@ -1,7 +1,7 @@
 //! Send logs into Arrow: which files, read in pieces, sessions folded, columns built.
 //!
-//! This crate knows threads and files; a [`Store`] that somebody hands in is read like them. It must not know async code, Delta tables, object stores or
-//! SQL: it hands finished [`RecordBatch`]es to a [`Sink`].
+//! This crate knows threads and files; a [`Store`] that somebody hands in is read like them. It must not know async
+//! code, Delta tables, object stores or SQL: it hands finished [`RecordBatch`]es to a [`Sink`].
 
 mod archive;
 mod carry;

@@ -149,6 +149,11 @@ mod tests {
         let mut end = Vec::new();
         reader.read_to_end(&mut end).unwrap();
         assert_eq!(end, bytes[bytes.len() - 10..]);
-        assert_eq!(*store.1.lock().unwrap(), [10]);
+        // It is still held; the beginning is not.
+        assert!(store.1.lock().unwrap().is_empty());
+        reader.rewind().unwrap();
+        reader.read_exact(&mut end).unwrap();
+        assert_eq!(end, bytes[..10]);
+        assert_eq!(*store.1.lock().unwrap(), [MOST]);
     }
 }
