@@ -60,6 +60,24 @@ fn csv_cells_are_defused_and_json_is_exact() {
 }
 
 #[test]
+fn a_script_goes_into_a_file_and_a_page_into_none_that_is_named_like_another_kind() {
+    let folder = empty("named");
+    let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    run_for(0, &["collect", "--output", &file("collect.ps1")]);
+    let script = std::fs::read(file("collect.ps1")).expect("a script");
+    assert!(script == run_for(0, &["collect"]).stdout);
+    for [option, name] in [
+        ["--output", "r.pdf"],
+        ["--output", "r.json"],
+        ["--png", "r.txt"],
+    ] {
+        let said = run_for(2, &["report", "--logs", "tests/fleet", option, &file(name)]);
+        assert!(text(&said.stderr).contains("name it ."), "{name}");
+        assert!(!folder.join(name).exists());
+    }
+}
+
+#[test]
 fn the_formats_hold_the_same_rows() {
     let fleet = Fleet::new("--servers 1 --days 2 --seed 4 --sessions-per-hour 2");
     let sql = "select connector_id, role from connectors order by connector_id";

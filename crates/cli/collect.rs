@@ -8,6 +8,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::args::Global;
 use crate::{Exit, powershell};
 
 /// `relaydrift collect`
@@ -47,12 +48,12 @@ enum Version {
     V2013,
 }
 
-/// Prints the script.
-pub fn run(args: &CollectArgs) -> Result<Exit> {
+/// Writes the script.
+pub fn run(args: &CollectArgs, global: &Global) -> Result<Exit> {
     let script = script(args)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = global.output.open_text()?;
     out.write_all(script.as_bytes())?;
-    out.flush()?;
+    out.finish()?;
     Ok(Exit::Clean)
 }
 

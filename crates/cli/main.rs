@@ -148,7 +148,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Review(args) => review::run(args, global).await,
             Command::Trace(args) => trace::run(args, global).await,
             Command::Expect(args) => expect::run(args, global).await,
-            Command::Collect(args) => collect::run(&args),
+            Command::Collect(args) => collect::run(&args, global),
         }
     });
     // An answer is out or an error is known: nobody waits for a thread that still reads.

@@ -4,6 +4,7 @@ mod ask;
 mod fill;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,7 @@ use relaydrift_export::report::{self, model};
 
 use crate::args::{Global, ReportArgs};
 use crate::ask::Time;
+use crate::escape::visible;
 use crate::output::Out;
 use crate::source::Opened;
 use crate::when::When;
@@ -25,6 +27,12 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     let page = global.output.unused().is_some() || !pictures;
     if page && global.output.terminal() {
         bail!("a page is not for reading on a terminal\n  into a file: --output report.html");
+    }
+    for (file, what, ends) in [
+        (global.output.unused(), "a page", &["html", "htm"][..]),
+        (args.png.as_deref(), "a picture", &["png"]),
+    ] {
+        named_like(file, what, ends)?;
     }
     for file in [&args.png, &args.email] {
         source::keep_out(file.as_deref(), &args.place.logs)?;
@@ -68,6 +76,27 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
         true => Exit::Unreadable,
         false => Exit::Clean,
     })
+}
+
+/// Refuses a file whose name promises another kind than it would hold.
+fn named_like(file: Option<&Path>, what: &str, ends: &[&str]) -> Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let Some(end) = file.extension().and_then(|end| end.to_str()) else {
+        return Ok(());
+    };
+    let known = [
+        "html", "htm", "png", "pdf", "json", "csv", "txt", "md", "eml", "jpg", "svg",
+    ];
+    let end = end.to_ascii_lowercase();
+    if known.contains(&end.as_str()) && !ends.contains(&end.as_str()) {
+        bail!(
+            "{} would hold {what}: name it .{}\n  a picture: --png FILE.png; a message: --email FILE.eml; \
+             findings as data: relaydrift drift --output FILE.csv; a PDF: print the page in a browser",
+            visible(&file.display().to_string()),
+            ends[0]
+        );
+    }
+    Ok(())
 }
 
 /// Draws, and says how long that took.
