@@ -78,6 +78,75 @@ fn a_script_goes_into_a_file_and_a_page_into_none_that_is_named_like_another_kin
 }
 
 #[test]
+fn what_cannot_be_meant_is_said_so() {
+    let folder = empty("meant");
+    let file = folder.join("lake");
+    std::fs::write(&file, "").expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let page = folder.join("r.html");
+    let page = page.to_str().expect("UTF-8");
+    for (args, words) in [
+        (&["drift", "--lake", file][..], "not a directory"),
+        (
+            &["ingest", "tests/fleet", "--lake", file],
+            "not a directory",
+        ),
+        (
+            &["check", "tests/fleet", "--server", ""],
+            "a value is required",
+        ),
+        (
+            &[
+                "report",
+                "--logs",
+                "tests/fleet",
+                "--since",
+                "2030-01-01",
+                "--output",
+                page,
+            ],
+            "after the last row of the logs, 2026-10-03",
+        ),
+    ] {
+        let said = run_for(2, args);
+        assert!(
+            text(&said.stderr).contains(words),
+            "{args:?}: {}",
+            text(&said.stderr)
+        );
+    }
+}
+
+#[test]
+fn a_block_to_copy_holds_commands_and_nothing_said_to_people() {
+    let args = [
+        "diagnose",
+        "--logs",
+        "tests/fleet",
+        "--all",
+        "--format",
+        "markdown",
+    ];
+    let output = run_for(0, &args);
+    let board = text(&output.stdout);
+    let mut blocks = board.split("```powershell\n").skip(1);
+    let commands = blocks.clone().count();
+    assert!(
+        commands > 3 && board.contains("\n\nSend one message from"),
+        "{board}"
+    );
+    let code = |line: &str| {
+        let word = line.split(' ').next().unwrap_or_default();
+        line.starts_with(['#', '$']) || word.contains('-')
+    };
+    let all = blocks.all(|block| {
+        let (block, _) = block.split_once("\n```").expect("an end");
+        block.lines().all(code)
+    });
+    assert!(all, "{board}");
+}
+
+#[test]
 fn the_formats_hold_the_same_rows() {
     let fleet = Fleet::new("--servers 1 --days 2 --seed 4 --sessions-per-hour 2");
     let sql = "select connector_id, role from connectors order by connector_id";

@@ -294,6 +294,7 @@ pub struct CheckArgs {
     #[arg(
         long,
         value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         conflicts_with = "server_from",
         help_heading = "Whose logs they are"
     )]
@@ -325,6 +326,7 @@ pub struct IngestArgs {
     #[arg(
         long,
         value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         conflicts_with = "server_from",
         help_heading = "Whose logs they are"
     )]
@@ -361,6 +363,7 @@ pub struct FollowArgs {
     #[arg(
         long,
         value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         conflicts_with = "server_from",
         help_heading = "Whose logs they are"
     )]
@@ -673,6 +676,7 @@ pub struct SqlArgs {
     #[arg(
         long,
         value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         conflicts_with = "server_from",
         help_heading = "Whose logs they are"
     )]
@@ -892,6 +896,7 @@ pub struct DoctorArgs {
     #[arg(
         long,
         value_name = "NAME",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
         conflicts_with = "server_from",
         help_heading = "Whose logs they are"
     )]

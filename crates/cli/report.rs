@@ -28,14 +28,14 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     if page && global.output.terminal() {
         bail!("a page is not for reading on a terminal\n  into a file: --output report.html");
     }
+    for file in [&args.png, &args.email] {
+        source::keep_out(file.as_deref(), &args.place.logs)?;
+    }
     for (file, what, ends) in [
         (global.output.unused(), "a page", &["html", "htm"][..]),
         (args.png.as_deref(), "a picture", &["png"]),
     ] {
         named_like(file, what, ends)?;
-    }
-    for file in [&args.png, &args.email] {
-        source::keep_out(file.as_deref(), &args.place.logs)?;
     }
     let started = Instant::now();
     let naming = source::naming(&args.naming, None)?;
@@ -146,6 +146,11 @@ pub async fn tell(opened: &Opened, args: &Asked<'_>) -> Result<model::Report> {
         from: since.or(extent.first_row.map(|time| time.0)).unwrap_or(now),
         to: until.unwrap_or(now),
     };
+    ensure!(
+        window.from <= window.to || until.is_some(),
+        "--since is after the last row of the logs, {}: there is nothing to show",
+        Time(now).minute()
+    );
     ensure!(
         window.from <= window.to,
         "--since is not before --until: there is nothing between them to show"

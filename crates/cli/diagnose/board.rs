@@ -75,14 +75,36 @@ fn block(text: &mut String, incident: &Incident) -> std::fmt::Result {
         ("Verify", &row.verify),
         ("Rollback", &row.rollback),
     ] {
-        writeln!(text, "\n**{name}**\n\n```powershell")?;
-        for command in commands.lines() {
-            // A fence inside of a fact would end the block.
-            writeln!(text, "{}", visible(command).replace("```", "` ` `"))?;
+        writeln!(text, "\n**{name}**")?;
+        let lines: Vec<_> = commands.lines().collect();
+        for part in lines.chunk_by(|a, b| is_command(a) == is_command(b)) {
+            match is_command(part[0]) {
+                true => fenced(text, part)?,
+                false => writeln!(text, "\n{}", inert(&part.join(" ")))?,
+            }
         }
-        writeln!(text, "```")?;
     }
     writeln!(text)
+}
+
+/// A cmdlet, a variable or a comment; all else is said to people.
+fn is_command(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let cmdlet = word.split_once('-').is_some_and(|(verb, noun)| {
+        let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
+        begins(verb) && begins(noun) && verb.bytes().all(|byte| byte.is_ascii_alphabetic())
+    });
+    cmdlet || line.starts_with(['#', '$', '\'', '(', '[', '}', '|', ' '])
+}
+
+/// Lines to copy.
+fn fenced(text: &mut String, lines: &[&str]) -> std::fmt::Result {
+    writeln!(text, "\n```powershell")?;
+    for line in lines {
+        // A fence inside of a fact would end the block.
+        writeln!(text, "{}", visible(line).replace("```", "` ` `"))?;
+    }
+    writeln!(text, "```")
 }
 
 fn evidence(

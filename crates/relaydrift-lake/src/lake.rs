@@ -1,5 +1,6 @@
 //! A lake: where it lies, its format, its tables.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
@@ -67,9 +68,8 @@ impl Lake {
         let lake = match Remote::open(location).await? {
             Some(remote) => remote.into(),
             None => match std::fs::canonicalize(folder(location)?) {
-                Ok(folder) if folder.is_dir() => Lake::local(&folder, location)?,
-                Ok(_) => return Err(no_lake()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(no_lake()),
+                Ok(folder) => Lake::local(&folder, location)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_lake()),
                 Err(source) => {
                     return Err(Error::Folder {
                         location: location.to_owned(),
@@ -131,15 +131,16 @@ impl Lake {
     }
 
     fn local(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
-        let unusable = || {
-            let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
-            Error::Folder {
-                location: location.to_owned(),
-                source,
-            }
+        let unusable = |kind: ErrorKind| Error::Folder {
+            location: location.to_owned(),
+            source: kind.into(),
         };
-        let root = Url::from_directory_path(folder).map_err(|()| unusable())?;
-        let prefix = Path::from_url_path(root.path()).map_err(|_| unusable())?;
+        if !folder.is_dir() {
+            return Err(unusable(ErrorKind::NotADirectory));
+        }
+        let no_name = ErrorKind::InvalidInput;
+        let root = Url::from_directory_path(folder).map_err(|()| unusable(no_name))?;
+        let prefix = Path::from_url_path(root.path()).map_err(|_| unusable(no_name))?;
         Ok(Lake {
             store: Arc::new(store::Synced::new()),
             root,
