@@ -21,6 +21,9 @@ const REJECTS_KEPT: u64 = 10_000;
 /// A row is rarely shorter.
 const ROW_BYTES: usize = 128;
 
+/// Few sessions have more rows.
+const SESSION_ROWS: usize = 128;
+
 /// A window of one source.
 pub(crate) struct Loaded {
     pub(crate) source: usize,
@@ -225,56 +228,31 @@ fn build(events: &[Event<'_>], sources: &[Source], batch: i64) -> Result<RecordB
 
 /// The numbers of the rows in the order of server, session, sequence and place.
 ///
-/// Rows stand in bursts of a session: the sessions are sorted, and their rows only where they have to be.
+/// Rows stand in bursts of a session, mostly in order: the sessions are sorted, then the rows of each.
 fn order(events: &[Event<'_>], sources: &[Source]) -> Vec<u32> {
-    let mut sessions: Vec<(&str, &[u8], u32)> = Vec::new();
+    let mut sessions = Vec::new();
     let mut numbers = HashMap::new();
-    let mut latest: Option<(usize, &[u8], u32)> = None;
-    let session_of = events.iter().map(|event| {
-        let id = event.row.record.session_id();
-        if let Some((source, same, number)) = latest
-            && (source, same) == (event.source, id)
-        {
-            sessions[number as usize].2 += 1;
-            return number;
-        }
-        let server = sources[event.source].place.server.as_str();
-        let number = *numbers.entry((server, id)).or_insert_with(|| {
-            sessions.push((server, id, 0));
-            sessions.len() as u32 - 1
-        });
-        sessions[number as usize].2 += 1;
-        latest = Some((event.source, id, number));
-        number
-    });
-    let session_of: Vec<u32> = session_of.collect();
-    let mut sorted: Vec<u32> = (0..sessions.len() as u32).collect();
-    sorted.sort_unstable_by_key(|number| {
-        let (server, id, _) = sessions[*number as usize];
-        (server, id)
-    });
-    let mut next = vec![0; sessions.len()];
-    let mut start = 0;
-    for number in &sorted {
-        next[*number as usize] = start;
-        start += sessions[*number as usize].2;
+    let mut latest = None;
+    for (event, at) in events.iter().zip(0_u32..) {
+        let burst = (event.source, event.row.record.session_id());
+        let number = match latest {
+            Some((same, number)) if same == burst => number,
+            _ => {
+                let session = (sources[burst.0].place.server.as_str(), burst.1);
+                *numbers.entry(session).or_insert_with(|| {
+                    sessions.push((session, Vec::with_capacity(SESSION_ROWS)));
+                    sessions.len() - 1
+                })
+            }
+        };
+        latest = Some((burst, number));
+        sessions[number].1.push(at);
     }
-    let mut order = vec![0; events.len()];
-    for (at, number) in session_of.iter().enumerate() {
-        let place = &mut next[*number as usize];
-        order[*place as usize] = at as u32;
-        *place += 1;
+    sessions.sort_unstable_by_key(|(session, _)| *session);
+    for (_, rows) in &mut sessions {
+        rows.sort_by_key(|at| events[*at as usize].row.record.sequence);
     }
-    let sequence = |at: &u32| events[*at as usize].row.record.sequence;
-    let mut rest = order.as_mut_slice();
-    for number in &sorted {
-        let (rows, after) = rest.split_at_mut(sessions[*number as usize].2 as usize);
-        if !rows.is_sorted_by_key(sequence) {
-            rows.sort_by_key(sequence);
-        }
-        rest = after;
-    }
-    order
+    sessions.into_iter().flat_map(|(_, rows)| rows).collect()
 }
 
 struct Visitor<'a, 'v, 's> {

@@ -133,15 +133,11 @@ impl Encoder {
     }
 
     pub(crate) fn finish(mut self) -> Result<Encoded, Error> {
-        let footer = match &mut self.writer {
-            Writer::Rows(writer) => writer.finish(),
-            Writer::Groups(file, _) => file.finish(),
+        let (footer, bytes) = match &mut self.writer {
+            Writer::Rows(writer) => (writer.finish(), std::mem::take(writer.inner_mut())),
+            Writer::Groups(file, _) => (file.finish(), std::mem::take(file.inner_mut())),
         };
         let footer = footer.map_err(Error::parquet(self.table))?;
-        let bytes = match &mut self.writer {
-            Writer::Rows(writer) => std::mem::take(writer.inner_mut()),
-            Writer::Groups(file, _) => std::mem::take(file.inner_mut()),
-        };
         let stats = Stats::of(self.table, &footer);
         Ok(Encoded { bytes, stats })
     }
