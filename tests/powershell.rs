@@ -37,18 +37,23 @@ fn subcommand(body: &str) -> &str {
 #[test]
 fn every_option_that_it_passes_exists() {
     assert_eq!(commands().len(), 4);
+    let helpers = ["Get-RelaydriftSource", "Get-RelaydriftFilter"].map(|name| {
+        let (_, body) = MODULE
+            .split_once(&format!("function {name} {{"))
+            .expect("a helper");
+        let body = body.split("\n}").next().expect("its end");
+        assert!(body.contains("'--"), "{name}");
+        (name, body)
+    });
     for (name, body) in commands() {
         let help = run_for(0, &[subcommand(body), "--help"]).stdout;
         let known: BTreeSet<&str> = text(&help).split([' ', '\n', '[', '=', ',']).collect();
         let code = body.split_once("#>").expect("help in a comment").1;
-        let passed = quoted(code)
-            .into_iter()
-            .filter(|text| text.starts_with("--"));
+        let helpers = helpers.iter().filter(|(helper, _)| code.contains(helper));
+        let texts = helpers.map(|(_, body)| *body).chain([code]);
+        let passed = texts.flat_map(quoted).filter(|text| text.starts_with("--"));
         for option in passed.chain(["--lake"]) {
             assert!(known.contains(option), "{name} passes {option}");
-        }
-        if code.contains("Get-RelaydriftSource") {
-            assert!(known.contains("--logs"), "{name} passes --logs");
         }
     }
 }

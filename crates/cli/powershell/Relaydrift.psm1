@@ -52,6 +52,15 @@ function Get-RelaydriftSource {
     foreach ($one in $Path) { if ($one) { '--logs'; $one } }
 }
 
+# What -Server, -Connector, -Start and -End ask for, where a command was given them.
+function Get-RelaydriftFilter {
+    param($Given)
+    if ($Given['Server']) { '--server'; $Given['Server'] }
+    if ($Given['Connector']) { '--connector'; $Given['Connector'] }
+    if ($Given.ContainsKey('Start')) { '--since'; ConvertTo-RelaydriftTime $Given['Start'] }
+    if ($Given.ContainsKey('End')) { '--until'; ConvertTo-RelaydriftTime $Given['End'] }
+}
+
 # The first rows of a stream, or all of them.
 function Select-RelaydriftResult {
     param([string] $ResultSize, [Parameter(ValueFromPipeline)] $InputObject)
@@ -96,10 +105,7 @@ function Get-SendLogDrift {
         [ValidatePattern('^(\d+|Unlimited)$')] [string] $ResultSize = '1000'
     )
     $arguments = @('drift') + @(Get-RelaydriftSource $Lake $Path) + @('--format', 'ndjson', '--quiet')
-    if ($Server) { $arguments += '--server', $Server }
-    if ($Connector) { $arguments += '--connector', $Connector }
-    if ($PSBoundParameters.ContainsKey('Start')) { $arguments += '--since', (ConvertTo-RelaydriftTime $Start) }
-    if ($PSBoundParameters.ContainsKey('End')) { $arguments += '--until', (ConvertTo-RelaydriftTime $End) }
+    $arguments += @(Get-RelaydriftFilter $PSBoundParameters)
     if ($Breaking) { $arguments += '--breaking' }
     $times = 'found_at', 'first_seen', 'last_good', 'last_refused', 'relayed_again'
     Invoke-Relaydrift $arguments 'Relaydrift.Drift' $times | Select-RelaydriftResult $ResultSize
@@ -139,10 +145,7 @@ function Get-SendLogDiagnosis {
         [ValidatePattern('^(\d+|Unlimited)$')] [string] $ResultSize = '1000'
     )
     $arguments = @('diagnose') + @(Get-RelaydriftSource $Lake $Path) + @('--format', 'ndjson', '--quiet')
-    if ($Server) { $arguments += '--server', $Server }
-    if ($Connector) { $arguments += '--connector', $Connector }
-    if ($PSBoundParameters.ContainsKey('Start')) { $arguments += '--since', (ConvertTo-RelaydriftTime $Start) }
-    if ($PSBoundParameters.ContainsKey('End')) { $arguments += '--until', (ConvertTo-RelaydriftTime $End) }
+    $arguments += @(Get-RelaydriftFilter $PSBoundParameters)
     $times = 'first_refused', 'last_refused', 'last_good', 'relayed_again'
     Invoke-Relaydrift $arguments 'Relaydrift.Diagnosis' $times | Select-RelaydriftResult $ResultSize
 }
