@@ -8,7 +8,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{plan, read_for};
+use super::plan;
 use crate::output::Rows;
 use crate::source::Opened;
 use crate::{INTERRUPTED, is_broken_pipe};
@@ -55,8 +55,7 @@ pub async fn run(
     let (send, mut receive) = mpsc::channel(2);
     let (opened, query) = (opened.clone(), query.to_owned());
     let task = tokio::spawn(async move {
-        read_for(&opened, &query, quiet).await?;
-        let mut rows = plan(&opened.ctx, &query).await?.execute_stream().await?;
+        let mut rows = plan(&opened, &query, quiet).await?.execute_stream().await?;
         while let Some(batch) = rows.next().await {
             // Nobody takes rows any more once the answer is cancelled.
             if send.send(batch?).await.is_err() {

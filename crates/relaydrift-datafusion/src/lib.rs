@@ -26,6 +26,7 @@ pub mod functions;
 mod lake_table;
 mod log_tables;
 pub mod powershell;
+pub mod query;
 mod rehearse;
 pub mod remedy;
 mod send_log;
