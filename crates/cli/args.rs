@@ -1,5 +1,6 @@
 //! What can be typed: commands, options, and the help with examples to paste.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -73,6 +74,8 @@ pub enum Command {
     Rehearse(RehearseArgs),
     /// Ask in SQL
     Sql(SqlArgs),
+    /// Answer questions of Python, notebooks and BI tools over the network (Arrow Flight SQL)
+    Serve(ServeArgs),
     /// Send findings, refusals and sessions to a SIEM
     Export(Box<crate::export::ExportArgs>),
     /// Show what is configured, and where each value comes from
@@ -404,6 +407,60 @@ pub struct CompactArgs {
     /// Merge files below this size, into files about as large (millions of bytes)
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub target_mb: u64,
+}
+
+/// `relaydrift serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  openssl rand -hex 32 > token && chmod 600 token
+  relaydrift serve --lake /lake --token-file token
+  relaydrift serve --lake s3://mail/lake --token-file token --listen 0.0.0.0:32010 \\
+    --tls-cert server.pem --tls-key server.key
+
+Clients (any driver of Arrow Flight SQL: ADBC, JDBC, ODBC) connect to
+grpc://127.0.0.1:32010, with TLS to grpc+tls://HOST:32010, and show the token as
+a bearer token, or as the password of any user. Tables, views and functions are
+those of `relaydrift sql`; nothing can be written, and no file but those of the lake
+is read. New rows are seen after 10 s at the latest. A line on stderr tells of each
+question. Ctrl-C or SIGTERM ends it once the answers under way are out.")]
+pub struct ServeArgs {
+    /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+    /// File with the token that clients have to show
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:32010")]
+    pub listen: SocketAddr,
+    /// Certificate with its chain, for TLS (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Answer other machines without TLS, where something in front of it has TLS
+    #[arg(long, conflicts_with = "tls_cert")]
+    pub plaintext: bool,
+    /// Connections at once; one more is closed as soon as it is made
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u32).range(1..=65_536))]
+    pub connections: u32,
+    /// Questions worked on at once; others wait for their turn
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = value_parser!(u32).range(1..=4096))]
+    pub questions: u32,
+    /// Longest time from a question to the last row of its answer
+    #[arg(long, value_name = "SPAN", default_value = "60s")]
+    pub timeout: Span,
+    /// Memory for sorts, joins and groups of all questions (millions of bytes)
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = value_parser!(u32).range(64..))]
+    pub memory_mb: u32,
+    /// See [`NamingArgs`].
+    #[command(flatten)]
+    pub naming: NamingArgs,
+    /// See [`ExpectedArgs`].
+    #[command(flatten)]
+    pub expected: ExpectedArgs,
 }
 
 /// `relaydrift audit`

@@ -75,7 +75,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
 }
 
 /// Ctrl-C, or what a service manager sends.
-async fn stopped() {
+pub async fn stopped() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

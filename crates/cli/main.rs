@@ -30,6 +30,7 @@ mod progress;
 mod rehearse;
 mod report;
 mod review;
+mod serve;
 mod settings;
 mod show;
 mod source;
@@ -137,6 +138,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Diagnose(args) => diagnose::run(args, global).await,
             Command::Rehearse(args) => rehearse::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
+            Command::Serve(args) => serve::run(args, global).await,
             Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),
             Command::Completions(args) => completions::run(args, global),

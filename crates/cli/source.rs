@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use futures::FutureExt;
 use relaydrift_datafusion::{
-    Expected, LogTables, Need, Source, register_expecting, session_context,
+    Expected, LogTables, Need, Source, register_expecting, session_context, session_state_in,
 };
 use relaydrift_ingest::{Naming, Plan, Skipped, Summary, is_url};
 use relaydrift_lake::Lake;
+use relaydrift_serve::Open;
 
 use crate::args::{ExpectedArgs, Global, NamingArgs, PlaceArgs};
 use crate::escape::visible;
@@ -198,6 +201,33 @@ pub async fn open_logs(
         ctx,
         logs: Some(logs),
     })
+}
+
+/// What makes contexts over a lake as it is then, with the settings of this run, for people who may read the
+/// lake and nothing else.
+pub async fn served(
+    url: &str,
+    expected: &ExpectedArgs,
+    naming: &Naming,
+    global: &Global,
+) -> Result<Open> {
+    let lake = Arc::new(Lake::open(url).await?);
+    let given = Given::read(expected, &naming.organization, global.quiet)?.rows;
+    let (threads, settings) = (global.threads, global.settings.clone());
+    let open = move |runtime| {
+        let (lake, given, settings) = (lake.clone(), given.clone(), settings.clone());
+        let open = async move {
+            let ctx = SessionContext::new_with_state(session_state_in(threads, runtime));
+            settings::apply(&settings, &ctx)
+                .map_err(|error| DataFusionError::External(error.into()))?;
+            register_expecting(&ctx, Source::Lake(lake), given).await?;
+            // It reads files of this machine.
+            ctx.deregister_udtf("send_log");
+            Ok(ctx)
+        };
+        open.boxed()
+    };
+    Ok(Box::new(open))
 }
 
 /// The tables of a source in a session with the settings of this run.

@@ -41,7 +41,7 @@ mod tests;
 pub use expected::Expected;
 pub use log_tables::{LogTables, Need};
 pub use rehearse::{Rehearsal, SenderName, SenderNetwork, Unfit};
-pub use session::{session_context, session_state};
+pub use session::{session_context, session_state, session_state_in};
 pub use settings::{SEVERITIES, Setting, Settings, settings};
 pub use source::Source;
 pub use views::{View, views};

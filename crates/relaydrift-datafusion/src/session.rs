@@ -1,5 +1,8 @@
 //! The one place that builds a session: command line, tests and clusters get the same.
 
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -11,8 +14,14 @@ use crate::Settings;
 /// `threads` is the number of partitions a plan is cut into; at least one. The functions, tables
 /// and views of this crate come with [`register_all`](crate::register_all).
 pub fn session_state(threads: usize) -> SessionState {
+    session_state_in(threads, Arc::default())
+}
+
+/// As [`session_state`], in a runtime that may be shared: its limit of memory, and where it spills to.
+pub fn session_state_in(threads: usize, runtime: Arc<RuntimeEnv>) -> SessionState {
     SessionStateBuilder::new()
         .with_config(config(threads))
+        .with_runtime_env(runtime)
         .with_default_features()
         .build()
 }

@@ -1,0 +1,205 @@
+//! What a tool asks before it asks a question: catalogs, schemas, tables, types, and what this server can do.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow_flight::error::{FlightError, Result};
+use arrow_flight::sql::metadata::{SqlInfoData, SqlInfoDataBuilder};
+use arrow_flight::sql::metadata::{XdbcTypeInfo, XdbcTypeInfoData, XdbcTypeInfoDataBuilder};
+use arrow_flight::sql::{
+    CommandGetCatalogs, CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTableTypes,
+    CommandGetTables, CommandGetXdbcTypeInfo, Nullable, ProstMessageExt, Searchable, SqlInfo,
+    XdbcDataType,
+};
+use datafusion::datasource::TableType;
+use relaydrift_datafusion::{Source, register_all, session_context};
+use tokio::sync::OnceCell;
+
+/// The catalog and the schema of tables and views.
+const PLACE: (&str, &str) = ("datafusion", "public");
+
+/// The kinds that tools know.
+const TABLE: &str = "TABLE";
+const VIEW: &str = "VIEW";
+
+/// A command that lists something.
+pub(crate) trait Listing: ProstMessageExt {
+    /// The columns of the list.
+    fn columns(&self) -> SchemaRef;
+    /// The list.
+    fn list(self) -> impl Future<Output = Result<RecordBatch>> + Send;
+}
+
+impl Listing for CommandGetCatalogs {
+    fn columns(&self) -> SchemaRef {
+        self.into_builder().schema()
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let mut catalogs = self.into_builder();
+        catalogs.append(PLACE.0);
+        catalogs.build()
+    }
+}
+
+impl Listing for CommandGetDbSchemas {
+    fn columns(&self) -> SchemaRef {
+        self.clone().into_builder().schema()
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let mut schemas = self.into_builder();
+        schemas.append(PLACE.0, PLACE.1);
+        schemas.build()
+    }
+}
+
+impl Listing for CommandGetTables {
+    fn columns(&self) -> SchemaRef {
+        self.clone().into_builder().schema()
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let mut tables = self.into_builder();
+        for table in known().await? {
+            tables.append(PLACE.0, PLACE.1, &table.name, table.kind, &table.columns)?;
+        }
+        tables.build()
+    }
+}
+
+impl Listing for CommandGetTableTypes {
+    fn columns(&self) -> SchemaRef {
+        self.into_builder().schema()
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let mut kinds = self.into_builder();
+        kinds.append(TABLE);
+        kinds.append(VIEW);
+        kinds.build()
+    }
+}
+
+impl Listing for CommandGetSqlInfo {
+    fn columns(&self) -> SchemaRef {
+        Arc::new(SqlInfoDataBuilder::schema().clone())
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let told = SERVER.as_ref().map_err(again)?;
+        self.into_builder(told).build()
+    }
+}
+
+impl Listing for CommandGetXdbcTypeInfo {
+    fn columns(&self) -> SchemaRef {
+        XdbcTypeInfoDataBuilder::new().schema()
+    }
+
+    async fn list(self) -> Result<RecordBatch> {
+        let types = TYPES.as_ref().map_err(again)?;
+        self.into_builder(types).build()
+    }
+}
+
+/// A table or view.
+struct Table {
+    name: String,
+    kind: &'static str,
+    columns: SchemaRef,
+}
+
+/// All tables and views, learned over no rows: no lake is read for it.
+async fn known() -> Result<&'static [Table]> {
+    static KNOWN: OnceCell<Vec<Table>> = OnceCell::const_new();
+    let learn = || async {
+        let ctx = session_context(1);
+        register_all(&ctx, Source::Batches(Arc::default())).await?;
+        let schema = ctx
+            .catalog(PLACE.0)
+            .and_then(|catalog| catalog.schema(PLACE.1));
+        let mut tables = Vec::new();
+        let Some(schema) = schema else {
+            return Ok(tables);
+        };
+        for name in schema.table_names() {
+            if let Some(table) = schema.table(&name).await? {
+                tables.push(Table {
+                    name,
+                    kind: match table.table_type() {
+                        TableType::View => VIEW,
+                        TableType::Base | TableType::Temporary => TABLE,
+                    },
+                    columns: table.schema(),
+                });
+            }
+        }
+        Ok(tables)
+    };
+    let known = KNOWN.get_or_try_init(learn).await;
+    known
+        .map(Vec::as_slice)
+        .map_err(|error: datafusion::error::DataFusionError| {
+            FlightError::from_external_error(Box::new(error))
+        })
+}
+
+static SERVER: LazyLock<Result<SqlInfoData>> = LazyLock::new(|| {
+    let mut told = SqlInfoDataBuilder::new();
+    told.append(SqlInfo::FlightSqlServerName, "relaydrift");
+    told.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
+    told.append(SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
+    told.append(SqlInfo::FlightSqlServerReadOnly, true);
+    told.append(SqlInfo::FlightSqlServerSql, true);
+    told.append(SqlInfo::FlightSqlServerSubstrait, false);
+    told.append(SqlInfo::FlightSqlServerTransaction, 0_i32);
+    told.append(SqlInfo::FlightSqlServerCancel, false);
+    told.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
+    told.build()
+});
+
+/// The types of our columns, as ODBC and JDBC know them.
+static TYPES: LazyLock<Result<XdbcTypeInfoData>> = LazyLock::new(|| {
+    let mut types = XdbcTypeInfoDataBuilder::new();
+    for (name, kind, size, quoted) in [
+        ("VARCHAR", XdbcDataType::XdbcVarchar, None, true),
+        ("BOOLEAN", XdbcDataType::XdbcBit, Some(1), false),
+        ("INTEGER", XdbcDataType::XdbcInteger, Some(32), false),
+        ("BIGINT", XdbcDataType::XdbcBigint, Some(64), false),
+        ("DOUBLE", XdbcDataType::XdbcDouble, Some(64), false),
+        ("DATE", XdbcDataType::XdbcDate, Some(10), true),
+        ("TIMESTAMP", XdbcDataType::XdbcTimestamp, Some(32), true),
+        ("VARBINARY", XdbcDataType::XdbcVarbinary, None, true),
+    ] {
+        let quote = || quoted.then(|| "'".to_owned());
+        types.append(XdbcTypeInfo {
+            type_name: name.to_owned(),
+            data_type: kind,
+            column_size: size,
+            literal_prefix: quote(),
+            literal_suffix: quote(),
+            create_params: None,
+            nullable: Nullable::NullabilityNullable,
+            case_sensitive: name == "VARCHAR",
+            searchable: Searchable::Full,
+            unsigned_attribute: None,
+            fixed_prec_scale: false,
+            auto_increment: None,
+            local_type_name: Some(name.to_owned()),
+            minimum_scale: None,
+            maximum_scale: None,
+            sql_data_type: kind,
+            datetime_subcode: None,
+            num_prec_radix: None,
+            interval_precision: None,
+        });
+    }
+    types.build()
+});
+
+/// The error of something that is made once, for each who asks.
+fn again(error: &FlightError) -> FlightError {
+    FlightError::ProtocolError(error.to_string())
+}
