@@ -546,7 +546,7 @@ fn octets(mut bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 /// A certificate authority and a certificate of localhost, made by openssl.
-fn certificates(folder: &Path) {
+pub fn certificates(folder: &Path) {
     let openssl = |args: &str| {
         let output = Command::new("openssl")
             .current_dir(folder)

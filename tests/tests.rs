@@ -20,6 +20,7 @@
 //! - `reports`: the page says what was planted, and a browser shows it.
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
+//! - `serve`: a driver that others wrote gets the rows that there are, whoever else asks for whatever.
 //! - `lnav`: the log viewer takes our format.
 //! - `powershell`: the PowerShell module passes options and names properties that there are.
 //! - `receivers`: what `deliveries` sends to.
@@ -46,6 +47,7 @@ mod receivers;
 mod rehearse;
 mod reports;
 mod scenarios;
+mod serve;
 mod shell;
 mod stores;
 mod transcripts;

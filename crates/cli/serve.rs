@@ -96,6 +96,7 @@ fn line(asked: &Asked) -> String {
         Outcome::Answered => rows,
         Outcome::Left => format!("{rows}, then the client left"),
         Outcome::Failed(error) => format!("{rows}, then: {}", visible(error)),
+        Outcome::NoToken => "refused: the token was not shown".to_owned(),
     };
     let mut query: String = asked.query.chars().take(TOLD).collect();
     if query.len() < asked.query.len() {

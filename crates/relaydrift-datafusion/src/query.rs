@@ -11,6 +11,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
 
 /// A query whose tables are there and which is not nested too deep.
 #[derive(Debug, Clone)]
@@ -51,6 +52,7 @@ impl Query {
     pub fn new(ctx: &SessionContext, text: &str) -> Result<Query, QueryError> {
         let statement = statement(ctx, text)?;
         let reads_sessions = known(ctx, &statement).map_err(|error| match error {
+            Known::Missing(_) if writes(&statement) => QueryError::Writes,
             Known::Missing(name) => QueryError::Unknown(name, names(ctx)),
             Known::Failed(error) => QueryError::Unreadable(Place::new(text, error)),
         })?;
@@ -103,6 +105,20 @@ fn only_reads() -> SQLOptions {
         .with_allow_ddl(false)
         .with_allow_dml(false)
         .with_allow_statements(false)
+}
+
+/// What would be a name that is not there may be one to create.
+fn writes(statement: &Statement) -> bool {
+    match statement {
+        Statement::Statement(statement) => matches!(
+            **statement,
+            ast::Statement::CreateTable(_)
+                | ast::Statement::CreateView(_)
+                | ast::Statement::Drop { .. }
+        ),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) => true,
+        _ => false,
+    }
 }
 
 enum Known {
@@ -271,5 +287,7 @@ mod tests {
         ] {
             assert!(ask(&ctx, query).await.is_err(), "{query}");
         }
+        let created = ask(&ctx, "create table x as select 1").await;
+        assert!(matches!(created, Err(QueryError::Writes)));
     }
 }

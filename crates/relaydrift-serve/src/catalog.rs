@@ -12,8 +12,7 @@ use arrow_flight::sql::{
     CommandGetTables, CommandGetXdbcTypeInfo, Nullable, ProstMessageExt, Searchable, SqlInfo,
     XdbcDataType,
 };
-use datafusion::datasource::TableType;
-use relaydrift_datafusion::{Source, register_all, session_context};
+use relaydrift_datafusion::{Source, register_all, session_context, views};
 use tokio::sync::OnceCell;
 
 /// The catalog and the schema of tables and views.
@@ -126,12 +125,11 @@ async fn known() -> Result<&'static [Table]> {
         };
         for name in schema.table_names() {
             if let Some(table) = schema.table(&name).await? {
+                // A view that is answered once and kept calls itself a table.
+                let is_view = views().iter().any(|view| view.name == name);
                 tables.push(Table {
                     name,
-                    kind: match table.table_type() {
-                        TableType::View => VIEW,
-                        TableType::Base | TableType::Temporary => TABLE,
-                    },
+                    kind: if is_view { VIEW } else { TABLE },
                     columns: table.schema(),
                 });
             }

@@ -80,13 +80,20 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let questions = questions::Questions::new(open, limits, told)?;
-    let service = service::Service::new(Arc::new(questions), token.clone());
-    let flight = FlightServiceServer::with_interceptor(service, token);
+    let questions = Arc::new(questions);
+    let gate = service::Gate {
+        questions: questions.clone(),
+        token: token.clone(),
+    };
+    let service = service::Service::new(questions, token);
+    let flight = FlightServiceServer::with_interceptor(service, gate);
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))
         .max_concurrent_streams(64);
     if let Some(tls) = tls {
+        // Other clients in this process may have chosen one before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let identity = Identity::from_pem(tls.certificate, tls.key);
         let config = ServerTlsConfig::new().identity(identity);
         server = server.tls_config(config).map_err(Error::Tls)?;

@@ -1,10 +1,11 @@
 //! Questions, one at a time or many: over a context that is current, inside the limits.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_flight::error::FlightError;
 use datafusion::common::ScalarValue;
@@ -13,6 +14,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, SessionContext};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, unfold};
 use relaydrift_datafusion::query::Query;
@@ -39,6 +41,9 @@ const LONGEST: usize = 256 << 10;
 /// Characters of an error: a header holds no more of them.
 const TOLD: usize = 2000;
 
+/// Bytes on disk, for each byte of memory, that all questions hold together.
+const SPILLED: u64 = 16;
+
 /// How many holders of memory an error names.
 const HOLDERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).unwrap();
 
@@ -47,7 +52,7 @@ const HOLDERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).unwrap();
 pub struct Asked {
     /// Who asked; nothing where the connection does not tell.
     pub peer: Option<SocketAddr>,
-    /// The text, as it came.
+    /// The text, as it came; empty where it was not read.
     pub query: String,
     /// Rows that were sent.
     pub rows: usize,
@@ -66,6 +71,8 @@ pub enum Outcome {
     Left,
     /// The error that the client got.
     Failed(String),
+    /// The token was not shown: nothing was read.
+    NoToken,
 }
 
 pub(crate) struct Questions {
@@ -96,7 +103,12 @@ impl Questions {
         told: Box<dyn Fn(&Asked) + Send + Sync>,
     ) -> Result<Questions, DataFusionError> {
         let pool = TrackConsumersPool::new(FairSpillPool::new(limits.memory), HOLDERS);
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
+        let spilled = u64::try_from(limits.memory)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(SPILLED);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_max_temp_directory_size(spilled);
         Ok(Questions {
             open,
             runtime: runtime.build_arc()?,
@@ -108,19 +120,39 @@ impl Questions {
     }
 
     /// What the answer will look like.
-    pub(crate) async fn describe(&self, handle: &Handle) -> Result<Described, Status> {
-        let deadline = Instant::now() + self.limits.time;
+    ///
+    /// Only a question that is refused is told of here; the others are when they are asked.
+    pub(crate) async fn describe(
+        self: &Arc<Self>,
+        handle: &Handle,
+        peer: Option<SocketAddr>,
+    ) -> Result<Described, Status> {
+        let begun = Instant::now();
         let described = async {
             let _turn = self.turn().await?;
-            let planned = self.plan(handle).await?;
+            let mut planned = self.plan(handle).await?;
+            let values = handle.values()?;
+            if !values.is_empty() {
+                planned = bind(planned, values)?;
+            }
             let fields = placeholders(&planned)?.into_iter().map(|name| name.field);
             let placeholders = Schema::new(fields.collect::<Vec<_>>());
             Ok(Described {
-                columns: planned.schema().inner().clone(),
+                columns: columns(&planned),
                 placeholders,
             })
         };
-        self.before(deadline, described).await
+        let described = self.before(begun + self.limits.time, described).await;
+        described.inspect_err(|status| {
+            let mut log = Log::new(self.clone(), handle.query.clone(), peer, begun);
+            log.outcome = Outcome::Failed(status.message().to_owned());
+        })
+    }
+
+    /// Tells of a call without the token.
+    pub(crate) fn tell_of_stranger(self: &Arc<Self>, peer: Option<SocketAddr>) {
+        let mut log = Log::new(self.clone(), String::new(), peer, Instant::now());
+        log.outcome = Outcome::NoToken;
     }
 
     /// Asks, and gives the rows as they come; the question counts as long as the rows are held.
@@ -129,20 +161,23 @@ impl Questions {
         handle: &Handle,
         peer: Option<SocketAddr>,
     ) -> Result<Answer, Status> {
-        let mut log = Log::new(self.clone(), handle.query.clone(), peer);
-        let deadline = Instant::now() + self.limits.time;
-        let begun = async {
+        let begun = Instant::now();
+        let mut log = Log::new(self.clone(), handle.query.clone(), peer, begun);
+        let deadline = begun + self.limits.time;
+        let answer = async {
             let turn = self.turn().await?;
             let planned = self.plan(handle).await?;
             let values = handle.values()?;
             let bound = bind(planned, values)?;
+            let columns = columns(&bound);
             let rows = bound.execute_stream().await.map_err(refused)?;
-            Ok((turn, rows))
+            Ok((turn, columns, rows))
         };
-        match self.before(deadline, begun).await {
-            Ok((turn, rows)) => Ok(Answer {
-                columns: rows.schema(),
+        match self.before(deadline, answer).await {
+            Ok((turn, columns, rows)) => Ok(Answer {
+                columns: columns.clone(),
                 rows: Rows {
+                    columns,
                     rows,
                     log,
                     deadline,
@@ -194,7 +229,7 @@ impl Questions {
         deadline: Instant,
         work: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Status> {
-        let done = timeout_at(deadline, work).await;
+        let done = timeout_at(deadline, whole(work)).await;
         done.unwrap_or_else(|_| Err(self.late()))
     }
 
@@ -209,6 +244,7 @@ impl Questions {
 
 /// Rows on their way.
 struct Rows {
+    columns: SchemaRef,
     rows: SendableRecordBatchStream,
     log: Log,
     deadline: Instant,
@@ -219,25 +255,60 @@ impl Rows {
     fn stream(self) -> BoxStream<'static, Result<RecordBatch, FlightError>> {
         let rows = unfold(Some(self), |rows| async {
             let mut rows = rows?;
-            let next = timeout_at(rows.deadline, rows.rows.next()).await;
-            let next = next.map(Option::transpose);
-            let error = match next {
-                Ok(Ok(None)) => {
+            match rows.next().await {
+                Ok(None) => {
                     rows.log.outcome = Outcome::Answered;
-                    return None;
+                    None
                 }
-                Ok(Ok(Some(batch))) => {
+                Ok(Some(batch)) => {
                     rows.log.rows += batch.num_rows();
-                    return Some((Ok(batch), Some(rows)));
+                    Some((Ok(batch), Some(rows)))
                 }
-                Ok(Err(error)) => refused(error),
-                Err(_) => rows.log.questions.late(),
-            };
-            rows.log.outcome = Outcome::Failed(error.message().to_owned());
-            Some((Err(FlightError::Tonic(Box::new(error))), None))
+                Err(status) => {
+                    rows.log.outcome = Outcome::Failed(status.message().to_owned());
+                    Some((Err(FlightError::Tonic(Box::new(status))), None))
+                }
+            }
         });
         rows.boxed()
     }
+
+    async fn next(&mut self) -> Result<Option<RecordBatch>, Status> {
+        let next = whole(self.rows.next().map(Ok));
+        let Ok(next) = timeout_at(self.deadline, next).await else {
+            return Err(self.log.questions.late());
+        };
+        let Some(batch) = next? else {
+            return Ok(None);
+        };
+        let batch = batch.map_err(refused)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = batch.columns().to_vec();
+        RecordBatch::try_new_with_options(self.columns.clone(), columns, &options)
+            .map(Some)
+            .map_err(|error| Status::internal(short(&error)))
+    }
+}
+
+/// A panic of the engine is an error of the question, not the end of the connection.
+async fn whole<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("no reason");
+        Err(Status::internal(short(&format!(
+            "the engine gave up: {text}"
+        ))))
+    })
+}
+
+/// The columns of an answer as they are told before and with it: constants that the optimizer finds are never
+/// null, which the plan before did not know.
+fn columns(planned: &DataFrame) -> SchemaRef {
+    let fields = planned.schema().fields().iter();
+    let fields = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// Tells of a question when it goes.
@@ -251,12 +322,17 @@ struct Log {
 }
 
 impl Log {
-    fn new(questions: Arc<Questions>, query: String, peer: Option<SocketAddr>) -> Log {
+    fn new(
+        questions: Arc<Questions>,
+        query: String,
+        peer: Option<SocketAddr>,
+        begun: Instant,
+    ) -> Log {
         Log {
             questions,
             query,
             peer,
-            begun: Instant::now(),
+            begun,
             rows: 0,
             outcome: Outcome::Left,
         }

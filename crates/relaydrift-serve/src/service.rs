@@ -27,12 +27,32 @@ use arrow_flight::{
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use prost::Message;
 use prost::bytes::Bytes;
+use tonic::service::Interceptor;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::catalog::Listing;
 use crate::handle::Handle;
 use crate::questions::Questions;
 use crate::token::Token;
+
+/// Lets calls with the token through, every call of every kind.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) questions: Arc<Questions>,
+    pub(crate) token: Token,
+}
+
+impl Interceptor for Gate {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        if self.token.is_shown(request.metadata()) {
+            return Ok(request);
+        }
+        self.questions.tell_of_stranger(request.remote_addr());
+        Err(Status::unauthenticated(
+            "the token of this server is asked for: authorization: Bearer TOKEN, or the token as the password",
+        ))
+    }
+}
 
 /// One for all clients.
 #[derive(Clone)]
@@ -55,7 +75,10 @@ impl Service {
         ticket: impl ProstMessageExt,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let described = self.questions.describe(handle).await?;
+        let described = self
+            .questions
+            .describe(handle, request.remote_addr())
+            .await?;
         info(&described.columns, ticket, request)
     }
 
@@ -178,10 +201,13 @@ impl FlightSqlService for Service {
     async fn do_action_create_prepared_statement(
         &self,
         query: ActionCreatePreparedStatementRequest,
-        _: Request<Action>,
+        request: Request<Action>,
     ) -> Result<ActionCreatePreparedStatementResult, Status> {
         let handle = Handle::new(&query.query);
-        let described = self.questions.describe(&handle).await?;
+        let described = self
+            .questions
+            .describe(&handle, request.remote_addr())
+            .await?;
         Ok(ActionCreatePreparedStatementResult {
             prepared_statement_handle: handle.bytes(),
             dataset_schema: message(&described.columns)?,
