@@ -69,7 +69,7 @@ fn the_commands_of_the_readme_run() {
                 word => word,
             })
             .collect();
-        if words.contains(&"--help") || words[0] == "generate" {
+        if words.contains(&"--help") || ["generate", "serve"].contains(&words[0]) {
             continue;
         }
         // The shipped fleet has breaking changes: commands that judge exit with 1.
