@@ -415,15 +415,17 @@ pub struct CompactArgs {
 Examples:
   openssl rand -hex 32 > token && chmod 600 token
   relaydrift serve --lake /lake --token-file token
-  relaydrift serve --lake s3://mail/lake --token-file token --listen 0.0.0.0:32010 \\
-    --tls-cert server.pem --tls-key server.key
+  relaydrift serve --lake s3://mail/lake --token-file token \\
+    --listen 0.0.0.0:32010 --tls-cert server.pem --tls-key server.key
 
 Clients (any driver of Arrow Flight SQL: ADBC, JDBC, ODBC) connect to
 grpc://127.0.0.1:32010, with TLS to grpc+tls://HOST:32010, and show the token as
 a bearer token, or as the password of any user. Tables, views and functions are
-those of `relaydrift sql`; nothing can be written, and no file but those of the lake
-is read. New rows are seen after 10 s at the latest. A line on stderr tells of each
-question. Ctrl-C or SIGTERM ends it once the answers under way are out.")]
+those of `relaydrift sql`; nothing can be written, and no file but those of the
+lake is read. New rows are seen after 10 s at the latest. A line on stderr tells
+of each question. Ctrl-C or SIGTERM ends it once the answers under way are out,
+after 10 s at the latest. Texts that a question builds (repeat, replace) do not
+count as its memory: give the process a limit too (MemoryMax= of systemd).")]
 pub struct ServeArgs {
     /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]
