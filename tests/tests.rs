@@ -9,6 +9,7 @@
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `stores`: lakes in object stores hold what local ones do, whoever dies or writes at once.
 //! - `front_ends`: a delivery that two servers logged is one.
+//! - `fuzz`: what holds for any bytes holds for the corpora of the fuzz targets.
 //! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
 //! - `expect`: exports of connectors and certificates beside logs and in lakes.
 //! - `planned`: planned changes are told as planned, by every command that tells findings.
@@ -38,6 +39,7 @@ mod faults;
 mod fleets;
 mod follow;
 mod front_ends;
+mod fuzz;
 mod lakes;
 mod lnav;
 mod planned;
