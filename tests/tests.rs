@@ -5,6 +5,7 @@
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `faults`: deaths and errors at system calls leave a lake whole, and the next run completes it.
+//! - `mutations`: damage to the files of a lake is found out.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `stores`: lakes in object stores hold what local ones do, whoever dies or writes at once.
@@ -42,6 +43,7 @@ mod front_ends;
 mod fuzz;
 mod lakes;
 mod lnav;
+mod mutations;
 mod planned;
 mod powershell;
 mod readme;
