@@ -16,8 +16,11 @@ use relaydrift_parse::text::acts;
 use relaydrift_parse::{Columns, Counts, Header, Piece, Reject, Row, Visit};
 use relaydrift_parse::{certificate, command, dn, endpoint, note, peer, reply, time};
 
-/// A check, by the name of its target.
-pub const ALL: [(&str, fn(&[u8])); 6] = [
+/// Panics where something does not hold.
+type Check = fn(&[u8]);
+
+/// The checks, by the names of their targets.
+pub const ALL: [(&str, Check); 6] = [
     ("lines", lines),
     ("fields", fields),
     ("cuts", cuts),
