@@ -23,6 +23,7 @@
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
 //! - `serve`: a driver that others wrote gets the rows that there are, whoever else asks for whatever.
+//! - `python`: the package is installed from its wheel, and used as people use it.
 //! - `lnav`: the log viewer takes our format.
 //! - `powershell`: the PowerShell module passes options and names properties that there are.
 //! - `receivers`: what `deliveries` sends to.
@@ -46,6 +47,7 @@ mod lnav;
 mod mutations;
 mod planned;
 mod powershell;
+mod python;
 mod readme;
 mod receivers;
 mod rehearse;

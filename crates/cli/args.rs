@@ -1,5 +1,6 @@
 //! What can be typed: commands, options, and the help with examples to paste.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -170,35 +171,50 @@ pub struct Global {
 impl Cli {
     /// Reads the configuration, and the command line with what is configured as its defaults.
     pub fn read() -> Result<(Cli, Config)> {
+        Cli::parsed(std::env::args_os()).map_err(|error| match error.downcast::<clap::Error>() {
+            Ok(error) => error.exit(),
+            Err(error) => error,
+        })
+    }
+
+    /// As [`Cli::read`], from words that begin with the name of the program.
+    ///
+    /// # Errors
+    /// A [`clap::Error`] where the words are no command line; what is wrong with the configuration.
+    pub fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<(Cli, Config)> {
+        let words: Vec<OsString> = words.into_iter().collect();
         // Which file it is stands on the command line that it gives defaults to.
-        let first = Cli::command().ignore_errors(true).try_get_matches();
+        let first = Cli::command().ignore_errors(true);
         let named = first
+            .try_get_matches_from(&words)
             .ok()
             .and_then(|found| found.get_one::<PathBuf>("config").cloned());
         let config = Config::load(named.as_deref());
         // Help is there even where the configuration is wrong.
         let defaults = config.as_ref().ok().cloned().unwrap_or_default();
-        let found = defaults.apply(Cli::command()).get_matches();
-        Ok((
-            Cli::from_arg_matches(&found).unwrap_or_else(|error| error.exit()),
-            config?,
-        ))
+        let found = defaults
+            .apply(Cli::command())
+            .try_get_matches_from(&words)?;
+        Ok((Cli::from_arg_matches(&found)?, config?))
     }
 }
 
+/// Gives the pool that reads logs this many threads; before it is used, and once.
+pub fn reading_threads(threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot start the threads that read logs")
+}
+
 impl Global {
-    /// Judges the options over what is configured, and gives the number of threads to the pool that
-    /// reads logs.
+    /// Judges the options over what is configured.
     pub fn new(typed: GlobalArgs, config: &Config) -> Result<Self> {
         let threads = match (typed.threads, config.get("threads")) {
             (Some(threads), _) => threads.into(),
             (None, Some(threads)) => threads.parse()?,
             (None, None) => std::thread::available_parallelism().map_or(1, |threads| threads.get()),
         };
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("cannot start the threads that read logs")?;
         let output = typed
             .output
             .clone()

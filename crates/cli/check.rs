@@ -33,6 +33,23 @@ use report::{Change, Cloud, Connector, Extent, Left, Presented, Refused, Report}
 
 /// Reads, asks, says.
 pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
+    let report = check(args, global).await?;
+    write(&report, &global.output)?;
+    let unreadable = report.skipped.iter().any(|file| file.error);
+    // What is refused now counts however long ago it began.
+    let state = report.verdict.state;
+    let rows = report.diagnosis.iter().flatten();
+    let open = matches!(state, report::State::Breaking | report::State::Refused)
+        || rows.map(|row| row.state).any(incident::State::is_open);
+    Ok(match (unreadable, open || report.verdict.breaking > 0) {
+        (true, _) => Exit::Unreadable,
+        (false, false) => Exit::Clean,
+        (false, true) => Exit::Breaking,
+    })
+}
+
+/// Reads and asks.
+pub async fn check(args: CheckArgs, global: &Global) -> Result<Report> {
     let naming = source::naming(&args.naming, args.server.as_ref())?;
     let expects = !args.expected.expect.is_empty();
     let need = if expects { Need::Full } else { Need::Drift };
@@ -52,18 +69,7 @@ pub async fn run(args: CheckArgs, global: &Global) -> Result<Exit> {
     if expects {
         report.diagnosis = Some(diagnosis(&opened.ctx, since).await?);
     }
-    write(&report, &global.output)?;
-    let unreadable = report.skipped.iter().any(|file| file.error);
-    // What is refused now counts however long ago it began.
-    let state = report.verdict.state;
-    let rows = report.diagnosis.iter().flatten();
-    let open = matches!(state, report::State::Breaking | report::State::Refused)
-        || rows.map(|row| row.state).any(incident::State::is_open);
-    Ok(match (unreadable, open || report.verdict.breaking > 0) {
-        (true, _) => Exit::Unreadable,
-        (false, false) => Exit::Clean,
-        (false, true) => Exit::Breaking,
-    })
+    Ok(report)
 }
 
 /// The incidents that lasted into `since`.

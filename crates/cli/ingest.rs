@@ -16,7 +16,7 @@ use crate::{Exit, escape, expect, output, progress, source};
 
 /// What a run did, as JSON says it.
 #[derive(Debug, Serialize)]
-struct Report {
+pub struct Report {
     /// Where the rows went.
     lake: String,
     /// Batches committed; none where nothing was new.
@@ -41,19 +41,48 @@ struct Report {
     /// Files left out, by reason.
     skipped: BTreeMap<String, u64>,
     /// Files that could not be read.
-    failed: Vec<Failed>,
+    pub failed: Vec<Failed>,
     notices: Vec<String>,
 }
 
+/// A file that could not be read.
 #[derive(Debug, Serialize)]
-struct Failed {
-    path: String,
-    reason: String,
+pub struct Failed {
+    pub path: String,
+    pub reason: String,
 }
 
 /// Reads what is new and says what it was: as text on stderr, as one object on stdout where JSON is
 /// asked for.
 pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
+    let report = ingest(args, global).await?;
+    if matches!(global.output.format, Format::Json | Format::Ndjson) {
+        let mut json = Vec::new();
+        escape::json(&mut json, &report)?;
+        json.push(b'\n');
+        let mut out = global.output.open()?;
+        out.write_all(&json)?;
+        out.finish()?;
+    }
+    if !global.quiet {
+        eprint!("{}", text(&report));
+    }
+    for file in &report.failed {
+        eprintln!(
+            "relaydrift: cannot read {}: {}",
+            visible(&file.path),
+            visible(&file.reason)
+        );
+    }
+    Ok(if report.failed.is_empty() {
+        Exit::Clean
+    } else {
+        Exit::Unreadable
+    })
+}
+
+/// Reads what is new, with a bar.
+pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
@@ -81,37 +110,14 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
     let seconds = begun.elapsed().as_secs_f64();
     let batches = outcome.batches.iter().map(|batch| batch.batch).collect();
     skipped.extend(outcome.skipped);
-    let report = report(
+    Ok(report(
         args.lake,
         batches,
         files_found,
         outcome.summary,
         &skipped,
         seconds,
-    );
-    if matches!(global.output.format, Format::Json | Format::Ndjson) {
-        let mut json = Vec::new();
-        escape::json(&mut json, &report)?;
-        json.push(b'\n');
-        let mut out = global.output.open()?;
-        out.write_all(&json)?;
-        out.finish()?;
-    }
-    if !global.quiet {
-        eprint!("{}", text(&report));
-    }
-    for file in &report.failed {
-        eprintln!(
-            "relaydrift: cannot read {}: {}",
-            visible(&file.path),
-            visible(&file.reason)
-        );
-    }
-    Ok(if report.failed.is_empty() {
-        Exit::Clean
-    } else {
-        Exit::Unreadable
-    })
+    ))
 }
 
 /// Where the servers write their logs, as the lake knows it from `relaydrift expect`.

@@ -68,7 +68,7 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
 }
 
 /// Judges a query, and reads the logs, with a bar, where it needs more of them than their lines.
-async fn plan(opened: &Opened, query: &str, quiet: bool) -> Result<DataFrame> {
+pub async fn plan(opened: &Opened, query: &str, quiet: bool) -> Result<DataFrame> {
     let query = Query::new(&opened.ctx, query)?;
     if query.reads_sessions() {
         opened.read(quiet).await?;

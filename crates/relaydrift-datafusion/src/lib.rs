@@ -21,10 +21,12 @@
 //! ```
 
 mod catalog;
+mod described;
 mod expected;
 pub mod functions;
 mod lake_table;
 mod log_tables;
+pub mod plain;
 pub mod powershell;
 pub mod query;
 mod rehearse;
@@ -38,6 +40,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use described::{Described, described};
 pub use expected::Expected;
 pub use log_tables::{LogTables, Need};
 pub use rehearse::{Rehearsal, SenderName, SenderNetwork, Unfit};

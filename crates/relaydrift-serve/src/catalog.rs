@@ -12,8 +12,7 @@ use arrow_flight::sql::{
     CommandGetTables, CommandGetXdbcTypeInfo, Nullable, ProstMessageExt, Searchable, SqlInfo,
     XdbcDataType,
 };
-use relaydrift_datafusion::{Source, register_all, session_context, views};
-use tokio::sync::OnceCell;
+use relaydrift_datafusion::{Described, described, plain};
 
 /// The catalog and the schema of tables and views.
 const PLACE: (&str, &str) = ("datafusion", "public");
@@ -62,7 +61,14 @@ impl Listing for CommandGetTables {
     async fn list(self) -> Result<RecordBatch> {
         let mut tables = self.into_builder();
         for table in known().await? {
-            tables.append(PLACE.0, PLACE.1, &table.name, table.kind, &table.columns)?;
+            let kind = if table.is_view { VIEW } else { TABLE };
+            tables.append(
+                PLACE.0,
+                PLACE.1,
+                &table.name,
+                kind,
+                &plain::schema(&table.columns),
+            )?;
         }
         tables.build()
     }
@@ -103,45 +109,10 @@ impl Listing for CommandGetXdbcTypeInfo {
     }
 }
 
-/// A table or view.
-struct Table {
-    name: String,
-    kind: &'static str,
-    columns: SchemaRef,
-}
-
-/// All tables and views, learned over no rows: no lake is read for it.
-async fn known() -> Result<&'static [Table]> {
-    static KNOWN: OnceCell<Vec<Table>> = OnceCell::const_new();
-    let learn = || async {
-        let ctx = session_context(1);
-        register_all(&ctx, Source::Batches(Arc::default())).await?;
-        let schema = ctx
-            .catalog(PLACE.0)
-            .and_then(|catalog| catalog.schema(PLACE.1));
-        let mut tables = Vec::new();
-        let Some(schema) = schema else {
-            return Ok(tables);
-        };
-        for name in schema.table_names() {
-            if let Some(table) = schema.table(&name).await? {
-                // A view that is answered once and kept calls itself a table.
-                let is_view = views().iter().any(|view| view.name == name);
-                tables.push(Table {
-                    name,
-                    kind: if is_view { VIEW } else { TABLE },
-                    columns: table.schema(),
-                });
-            }
-        }
-        Ok(tables)
-    };
-    let known = KNOWN.get_or_try_init(learn).await;
-    known
-        .map(Vec::as_slice)
-        .map_err(|error: datafusion::error::DataFusionError| {
-            FlightError::from_external_error(Box::new(error))
-        })
+/// All tables and views.
+async fn known() -> Result<&'static [Described]> {
+    let known = described().await;
+    known.map_err(|error| FlightError::from_external_error(Box::new(error)))
 }
 
 static SERVER: LazyLock<Result<SqlInfoData>> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_flight::error::FlightError;
 use datafusion::common::ScalarValue;
@@ -17,6 +17,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt, unfold};
+use relaydrift_datafusion::plain;
 use relaydrift_datafusion::query::Query;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -281,10 +282,7 @@ impl Rows {
         let Some(batch) = next? else {
             return Ok(None);
         };
-        let batch = batch.map_err(refused)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let columns = batch.columns().to_vec();
-        RecordBatch::try_new_with_options(self.columns.clone(), columns, &options)
+        plain::batch(&self.columns, &batch.map_err(refused)?)
             .map(Some)
             .map_err(|error| Status::internal(short(&error)))
     }
@@ -303,12 +301,9 @@ async fn whole<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, St
     })
 }
 
-/// The columns of an answer as they are told before and with it: constants that the optimizer finds are never
-/// null, which the plan before did not know.
+/// The columns of an answer as they are told before and with it.
 fn columns(planned: &DataFrame) -> SchemaRef {
-    let fields = planned.schema().fields().iter();
-    let fields = fields.map(|field| Field::new(field.name(), field.data_type().clone(), true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    plain::schema(planned.schema().as_arrow())
 }
 
 /// Tells of a question when it goes.

@@ -1,0 +1,74 @@
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from os import PathLike
+from typing import Any, TypeAlias
+
+import datafusion
+import pandas
+import polars
+import pyarrow
+
+Path: TypeAlias = str | PathLike[str]
+Paths: TypeAlias = Path | Iterable[Path]
+Time: TypeAlias = str | date | datetime
+Settings: TypeAlias = Mapping[str, object]
+
+__version__: str
+__all__: list[str]
+
+class Error(Exception): ...
+class UnreadWarning(UserWarning): ...
+
+def connect(
+    lake: Path,
+    *,
+    organization: str | None = None,
+    expect: Paths = (),
+    settings: Settings | None = None,
+    threads: int | None = None,
+) -> Connection: ...
+def logs(
+    *paths: Paths,
+    organization: str | None = None,
+    server: str | None = None,
+    server_from: str | None = None,
+    expect: Paths = (),
+    settings: Settings | None = None,
+    threads: int | None = None,
+) -> Connection: ...
+def check(
+    *paths: Paths,
+    since: Time | None = None,
+    as_of: Time | None = None,
+    organization: str | None = None,
+    server: str | None = None,
+    server_from: str | None = None,
+    expect: Paths = (),
+    settings: Settings | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]: ...
+def ingest(
+    *paths: Paths,
+    lake: Path,
+    organization: str | None = None,
+    server: str | None = None,
+    server_from: str | None = None,
+    progress: bool = False,
+) -> dict[str, Any]: ...
+def register(ctx: datafusion.SessionContext, connection: Connection | Path) -> None: ...
+
+class Connection:
+    def __init__(self, source: Any) -> None: ...
+    def sql(self, query: str) -> Rows: ...
+    def tables(self) -> list[str]: ...
+    def register(self, ctx: datafusion.SessionContext) -> None: ...
+
+class Rows:
+    def __init__(self, answer: Any) -> None: ...
+    @property
+    def columns(self) -> list[str]: ...
+    def to_pyarrow(self) -> pyarrow.Table: ...
+    def to_polars(self) -> polars.DataFrame: ...
+    def to_pandas(self) -> pandas.DataFrame: ...
+    def to_pylist(self) -> list[dict[str, Any]]: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...

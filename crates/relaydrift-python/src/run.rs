@@ -1,0 +1,43 @@
+//! Waiting for work on threads of ours, so that Python's own go on and Ctrl-C ends it.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use crate::Error;
+
+/// How often Python is asked for signals.
+const LOOKED: Duration = Duration::from_millis(50);
+
+/// The threads, the same for the life of the process.
+pub(crate) fn runtime(py: Python<'_>) -> PyResult<&'static Runtime> {
+    static RUNTIME: PyOnceLock<Runtime> = PyOnceLock::new();
+    RUNTIME.get_or_try_init(py, || {
+        relaydrift::host::runtime().map_err(|error| raised(&error))
+    })
+}
+
+/// What went wrong, for Python.
+pub(crate) fn raised(error: &anyhow::Error) -> PyErr {
+    Error::new_err(relaydrift::host::told(error))
+}
+
+/// Waits for work without the lock of the interpreter; a signal that Python raises for ends the work.
+pub(crate) fn wait<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+) -> PyResult<T> {
+    let runtime = runtime(py)?;
+    let mut work = runtime.spawn(work);
+    loop {
+        let looked = py.detach(|| runtime.block_on(async { timeout(LOOKED, &mut work).await }));
+        match looked {
+            Ok(Ok(done)) => return done.map_err(|error| raised(&error)),
+            Ok(Err(ended)) => return Err(Error::new_err(format!("a thread ended: {ended}"))),
+            Err(_) => py.check_signals().inspect_err(|_| work.abort())?,
+        }
+    }
+}
