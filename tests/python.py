@@ -65,10 +65,10 @@ def host(program, lake):
 
     ctx = datafusion.SessionContext()
     ctx.from_pydict({"server": ["EX01", "EX02"], "owner": ["ann", "bob"]}, name="owners")
+    connection = relaydrift.connect(lake)
     relaydrift.register(ctx, lake)
     # Once more: what is there is replaced.
-    relaydrift.register(ctx, lake)
-    connection = relaydrift.connect(lake)
+    relaydrift.register(ctx, connection)
     differ = []
     names = connection.tables()
     for name in names:

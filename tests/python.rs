@@ -32,10 +32,29 @@ fn make() -> Option<Environments> {
     }
     let folder = empty("python");
     let wheels = folder.join("wheels");
+    let mut build = Command::new(&maturin);
+    // What cargo tells a test of itself would have build scripts run again, and all that stands on them.
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| name.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
+            build.env_remove(name);
+        }
+    }
     done(
-        Command::new(&maturin)
-            .args(["build", "--quiet", "--profile", "dev", "--compatibility", "linux"])
-            .args(["--manifest-path", "crates/relaydrift-python/Cargo.toml", "--out"])
+        build
+            .args([
+                "build",
+                "--quiet",
+                "--profile",
+                "dev",
+                "--compatibility",
+                "linux",
+            ])
+            .args([
+                "--manifest-path",
+                "crates/relaydrift-python/Cargo.toml",
+                "--out",
+            ])
             .arg(&wheels)
             .current_dir(ROOT),
     );
@@ -161,16 +180,26 @@ fn errors_say_what_the_program_says() {
         ("deep", vec!["sql", "--lake", &lake, "deep"]),
     ] {
         let deep = format!("select {}1{}", "(".repeat(10_000), ")".repeat(10_000));
-        let words: Vec<&str> = words.iter().map(|word| if *word == "deep" { &deep } else { *word }).collect();
+        let words: Vec<&str> = words
+            .iter()
+            .map(|word| if *word == "deep" { &deep } else { *word })
+            .collect();
         let output = run_for(2, &words);
         let told = text(&output.stderr).trim_end();
         let told = told.strip_prefix("relaydrift: error: ").expect("an error");
         let asked = json!([what, lake, words.last()]);
-        assert_eq!(ask(&environments.bare, "error", &asked), json!(["Error", told]), "{what}");
+        assert_eq!(
+            ask(&environments.bare, "error", &asked),
+            json!(["Error", told]),
+            "{what}"
+        );
     }
     let option = ask(&environments.bare, "error", &json!(["option", lake, ""]));
     let told = option[1].as_str().expect("a text");
-    assert!(told.contains("--since") && !told.contains("Usage"), "{told}");
+    assert!(
+        told.contains("--since") && !told.contains("Usage"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -182,7 +211,11 @@ fn files_that_cannot_be_read_are_warned_of() {
         let entry = entry.expect("an entry");
         std::fs::copy(entry.path(), logs.join(entry.file_name())).expect("a copy");
     }
-    std::fs::write(logs.join("broken.LOG.gz"), b"\x1f\x8b\x08\x00 not gzip").expect("a file");
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let row = "2026-10-05T10:00:00.000Z,Out,08DF1F4EEFBD0000,0,10.0.0.1:100,192.0.2.1:25,+,,\r\n";
+    std::io::Write::write_all(&mut packed, row.repeat(2000).as_bytes()).expect("packed");
+    let packed = packed.finish().expect("packed");
+    std::fs::write(logs.join("broken.LOG.gz"), &packed[..packed.len() / 2]).expect("a file");
     let warned = ask(&environments.bare, "warned", &json!([logs]));
     let warned = warned.as_array().expect("a list");
     assert_eq!(warned.len(), 2, "{warned:?}");
@@ -197,7 +230,11 @@ fn ctrl_c_ends_long_work() {
     let environments = environments!("python: Ctrl-C");
     let fleet = Fleet::new("--servers 4 --days 6 --bytes 60MB --seed 3");
     let mut child = python(&environments.bare)
-        .args(["tests/python.py", "long", &json!([fleet.path()]).to_string()])
+        .args([
+            "tests/python.py",
+            "long",
+            &json!([fleet.path()]).to_string(),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("Python starts");
@@ -213,7 +250,11 @@ fn ctrl_c_ends_long_work() {
     line.clear();
     std::io::BufRead::read_line(&mut out, &mut line).expect("a line");
     assert_eq!(line, "KeyboardInterrupt\n");
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
     assert!(child.wait().expect("its end").success());
 }
 
@@ -223,7 +264,13 @@ fn the_stubs_are_those_of_the_module() {
     // Names of the compiled part are not for people.
     let folder = scratch("python-stubs");
     let output = python(&environments.full)
-        .args(["-m", "mypy.stubtest", "relaydrift", "--ignore-missing-stub", "--mypy-config-file"])
+        .args([
+            "-m",
+            "mypy.stubtest",
+            "relaydrift",
+            "--ignore-missing-stub",
+            "--mypy-config-file",
+        ])
         .arg(config(&folder))
         .current_dir(&folder)
         .output()
@@ -252,15 +299,24 @@ fn the_notebook_runs() {
     let found = ask(
         &environments.full,
         "notebook",
-        &json!(["crates/relaydrift-python/examples/three_questions.ipynb", folder]),
+        &json!([
+            "crates/relaydrift-python/examples/three_questions.ipynb",
+            folder
+        ]),
     );
     assert_eq!(found["errors"], json!([]), "{found}");
     assert!(found["pictures"].as_i64() >= Some(3), "{found}");
     let said = found["text"].as_str().expect("a text");
-    let told = query(&["--logs", "tests/fleet"], "select distinct server from refusals");
+    let told = query(
+        &["--logs", "tests/fleet"],
+        "select distinct server from refusals",
+    );
     assert!(!told.is_empty());
     for row in told {
-        assert!(said.contains(row["server"].as_str().expect("a server")), "{said}");
+        assert!(
+            said.contains(row["server"].as_str().expect("a server")),
+            "{said}"
+        );
     }
 }
 
@@ -268,23 +324,45 @@ fn the_notebook_runs() {
 fn the_readme_says_it_as_it_is() {
     let environments = environments!("python: README");
     let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md");
-    let section = readme.split("\n## From Python\n").nth(1).expect("a section");
+    let section = readme
+        .split("\n## From Python\n")
+        .nth(1)
+        .expect("a section");
     let section = section.split("\n## ").next().expect("its text");
     let block = section.split("```python\n").nth(1).expect("a block");
     let block = block.split("\n```").next().expect("its text");
     let folder = empty("python-readme");
     let lake = folder.join("lake");
-    run_for(0, &["ingest", "tests/fleet", "--lake", lake.to_str().expect("UTF-8"), "--quiet"]);
+    run_for(
+        0,
+        &[
+            "ingest",
+            "tests/fleet",
+            "--lake",
+            lake.to_str().expect("UTF-8"),
+            "--quiet",
+        ],
+    );
     let fleet = Path::new(ROOT).join("tests/fleet");
     let block = block
-        .replace("\"/logs\"", &format!("{:?}", fleet.to_str().expect("UTF-8")))
+        .replace(
+            "\"/logs\"",
+            &format!("{:?}", fleet.to_str().expect("UTF-8")),
+        )
         .replace("\"/lake\"", &format!("{:?}", lake.to_str().expect("UTF-8")));
     let file = folder.join("readme.py");
     std::fs::write(&file, block).expect("a file");
     let output = done(python(&environments.full).arg(&file).current_dir(&folder));
-    assert!(text(&output.stdout).contains("EX0"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("EX0"),
+        "{}",
+        text(&output.stdout)
+    );
     // The program is what the package says it is.
     let version = done(program().arg("--version"));
-    let ours = done(python(&environments.bare).args(["-c", "import relaydrift; print('relaydrift', relaydrift.__version__)"]));
+    let ours = done(python(&environments.bare).args([
+        "-c",
+        "import relaydrift; print('relaydrift', relaydrift.__version__)",
+    ]));
     assert_eq!(text(&version.stdout), text(&ours.stdout));
 }

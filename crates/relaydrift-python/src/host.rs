@@ -11,12 +11,18 @@ use datafusion::catalog::{
     Session, TableFunction, TableFunctionArgs, TableFunctionImpl, TableProvider,
 };
 use datafusion::common::Result;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::TableType;
 use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ScalarUDF, TableProviderFilterPushDown, WindowUDF,
 };
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::ReplaceChildrenOptions;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
+};
 use datafusion::prelude::SessionContext;
 use datafusion_ffi::proto::logical_extension_codec::FFI_LogicalExtensionCodec;
 use datafusion_ffi::table_provider::FFI_TableProvider;
@@ -231,13 +237,87 @@ impl TableProvider for Ours {
                 Ok(table) => table,
                 Err(name) => ctx.table_provider(name).await?,
             };
-            table
-                .scan(&ctx.state(), projection.as_ref(), &filters, limit)
-                .await
+            let state = ctx.state();
+            let plan = table
+                .scan(&state, projection.as_ref(), &filters, limit)
+                .await?;
+            Ok(Arc::new(Leaf::new(plan, state.task_ctx())) as _)
         });
         planned
             .await
             .map_err(|ended| DataFusionError::External(Box::new(ended)))?
+    }
+}
+
+/// A plan of ours as one node: the host would copy every node below it, and rewrite them all again at each step of
+/// its optimizer, which for a view over views takes minutes.
+#[derive(Debug)]
+struct Leaf {
+    plan: Arc<dyn ExecutionPlan>,
+    context: Arc<TaskContext>,
+    properties: Arc<PlanProperties>,
+}
+
+impl Leaf {
+    fn new(plan: Arc<dyn ExecutionPlan>, context: Arc<TaskContext>) -> Leaf {
+        let of = plan.properties();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(plan.schema()),
+            Partitioning::UnknownPartitioning(of.partitioning.partition_count()),
+            of.emission_type,
+            of.boundedness,
+        );
+        Leaf {
+            properties: Arc::new(properties),
+            plan,
+            context,
+        }
+    }
+}
+
+impl DisplayAs for Leaf {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl ExecutionPlan for Leaf {
+    fn name(&self) -> &str {
+        "RelaydriftExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        self.plan.execute(partition, self.context.clone())
     }
 }
 

@@ -8,10 +8,10 @@ import pandas
 import polars
 import pyarrow
 
-Path: TypeAlias = str | PathLike[str]
-Paths: TypeAlias = Path | Iterable[Path]
-Time: TypeAlias = str | date | datetime
-Settings: TypeAlias = Mapping[str, object]
+_Path: TypeAlias = str | PathLike[str]
+_Paths: TypeAlias = _Path | Iterable[_Path]
+_Time: TypeAlias = str | date | datetime
+_Settings: TypeAlias = Mapping[str, object]
 
 __version__: str
 __all__: list[str]
@@ -20,42 +20,42 @@ class Error(Exception): ...
 class UnreadWarning(UserWarning): ...
 
 def connect(
-    lake: Path,
+    lake: _Path,
     *,
     organization: str | None = None,
-    expect: Paths = (),
-    settings: Settings | None = None,
+    expect: _Paths = (),
+    settings: _Settings | None = None,
     threads: int | None = None,
 ) -> Connection: ...
 def logs(
-    *paths: Paths,
+    *paths: _Paths,
     organization: str | None = None,
     server: str | None = None,
     server_from: str | None = None,
-    expect: Paths = (),
-    settings: Settings | None = None,
+    expect: _Paths = (),
+    settings: _Settings | None = None,
     threads: int | None = None,
 ) -> Connection: ...
 def check(
-    *paths: Paths,
-    since: Time | None = None,
-    as_of: Time | None = None,
+    *paths: _Paths,
+    since: _Time | None = None,
+    as_of: _Time | None = None,
     organization: str | None = None,
     server: str | None = None,
     server_from: str | None = None,
-    expect: Paths = (),
-    settings: Settings | None = None,
+    expect: _Paths = (),
+    settings: _Settings | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]: ...
 def ingest(
-    *paths: Paths,
-    lake: Path,
+    *paths: _Paths,
+    lake: _Path,
     organization: str | None = None,
     server: str | None = None,
     server_from: str | None = None,
     progress: bool = False,
 ) -> dict[str, Any]: ...
-def register(ctx: datafusion.SessionContext, connection: Connection | Path) -> None: ...
+def register(ctx: datafusion.SessionContext, connection: Connection | _Path) -> None: ...
 
 class Connection:
     def __init__(self, source: Any) -> None: ...
