@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::util::{empty, files, program, query, query_sorted, run_for, text};
 
@@ -21,6 +22,15 @@ struct Follow {
 
 impl Follow {
     fn start(logs: &Path, lake: &str, said: &Arc<Mutex<Vec<String>>>) -> Follow {
+        Follow::start_with(logs, lake, said, &[])
+    }
+
+    fn start_with(
+        logs: &Path,
+        lake: &str,
+        said: &Arc<Mutex<Vec<String>>>,
+        options: &[&str],
+    ) -> Follow {
         let mut child = program()
             .args([
                 "follow",
@@ -32,6 +42,7 @@ impl Follow {
                 "ndjson",
             ])
             .arg(logs)
+            .args(options)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -320,46 +331,42 @@ fn a_log_deleted_while_it_is_written_leaves_a_gap_and_a_share_that_is_away_none(
     run_for(0, &["verify", "--lake", lake]);
 }
 
+/// Copies the logs of the shipped fleet of the first day, or of the second, when changes broke mail.
+fn copy(logs: &Path, second_day: bool) {
+    let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fleet");
+    for path in files(&fleet) {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.extension().is_none_or(|end| end != "LOG") || (name > "SEND20261002") != second_day
+        {
+            continue;
+        }
+        let to = logs.join(path.strip_prefix(&fleet).expect("below"));
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        std::fs::copy(path, to).expect("copied");
+    }
+}
+
+/// The breaking changes of the shipped fleet, each as a line of JSON.
+fn breaking() -> Vec<String> {
+    let args = ["drift", "--logs", "tests/fleet", "--breaking"];
+    let output = run_for(1, &[&args[..], &["--format", "ndjson"]].concat());
+    text(&output.stdout).lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn a_change_that_breaks_mail_is_told_once_when_it_appears() {
-    let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fleet");
     let logs = empty("appears");
     let lake = empty("appears-lake").join("lake");
     let lake = lake.to_str().expect("UTF-8");
-    // The changes that broke mail are of the second day or later.
-    let copy = |second_day: bool| {
-        for path in files(&fleet) {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            if path.extension().is_none_or(|end| end != "LOG")
-                || (name > "SEND20261002") != second_day
-            {
-                continue;
-            }
-            let to = logs.join(path.strip_prefix(&fleet).expect("below"));
-            std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
-            std::fs::copy(path, to).expect("copied");
-        }
-    };
-    copy(false);
+    copy(&logs, false);
     let said = Arc::default();
     let follow = Follow::start(&logs, lake, &said);
     assert_eq!(count(&said, "\"key\""), 0);
-    copy(true);
-    let all = run_for(
-        1,
-        &[
-            "drift",
-            "--logs",
-            "tests/fleet",
-            "--breaking",
-            "--format",
-            "ndjson",
-        ],
-    );
-    let all = text(&all.stdout).lines().count();
+    copy(&logs, true);
+    let all = breaking().len();
     follow.wait_for("\"class\":\"renamed\"", 1);
     let begun = Instant::now();
     while count(&said, "\"key\"") < all && begun.elapsed() < Duration::from_secs(60) {
@@ -379,4 +386,329 @@ fn a_change_that_breaks_mail_is_told_once_when_it_appears() {
         "{lines} lines, {} different, {all} findings",
         told.len()
     );
+}
+
+/// A webhook that answers as it is told, and what it was sent: head and body of each request.
+struct Hook {
+    port: u16,
+    sent: Arc<Mutex<Vec<(u16, String, Value)>>>,
+}
+
+impl Hook {
+    /// Answers these, then 204 for ever.
+    fn start(answers: &[u16]) -> Hook {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let sent = Arc::<Mutex<Vec<_>>>::default();
+        let (taken, mut answers) = (sent.clone(), VecDeque::from(answers.to_vec()));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut reader = BufReader::new(stream.try_clone().expect("a handle"));
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    assert!(reader.read_line(&mut head).expect("a line") > 0, "{head}");
+                }
+                let length = head.to_lowercase();
+                let length = length.split("content-length: ").nth(1).expect("a length");
+                let length = length.lines().next().and_then(|line| line.parse().ok());
+                let mut body = vec![0; length.expect("a number")];
+                reader.read_exact(&mut body).expect("a body");
+                let status = answers.pop_front().unwrap_or(204);
+                let body = serde_json::from_slice(&body).expect("JSON");
+                taken.lock().expect("sent").push((status, head, body));
+                let answer = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Hook { port, sent }
+    }
+
+    /// The changes that it took, in the order of their keys.
+    fn taken(&self) -> Vec<Value> {
+        let sent = self.sent.lock().expect("sent");
+        let taken = sent.iter().filter(|(status, ..)| *status < 300);
+        sorted(taken.map(|(.., body)| body.clone()).collect())
+    }
+}
+
+fn sorted(mut changes: Vec<Value>) -> Vec<Value> {
+    changes.sort_by_key(|change| change["key"].to_string());
+    changes
+}
+
+/// Waits until something is so.
+#[track_caller]
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The changes on the lines of a file.
+fn lines(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines = text.lines().filter(|line| line.starts_with('{'));
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+fn keys(changes: &[Value]) -> Vec<String> {
+    let keys = changes.iter().map(|change| change["key"].to_string());
+    keys.collect()
+}
+
+/// True if these are all that broke mail in the shipped fleet, and those of earlier looks.
+fn all_told(changes: &[Value]) -> bool {
+    static BREAKING: OnceLock<Vec<Value>> = OnceLock::new();
+    let parse = |line: String| serde_json::from_str(&line).expect("JSON");
+    let due = BREAKING.get_or_init(|| breaking().into_iter().map(parse).collect());
+    let told = keys(changes);
+    keys(due).iter().all(|key| told.contains(key))
+}
+
+/// True if nothing is owed by the paper in a lake.
+fn is_settled(lake: &str) -> bool {
+    let paper = Path::new(lake).join("_relaydrift/positions/follow.told.json");
+    let paper: Value =
+        serde_json::from_slice(&std::fs::read(paper).expect("a paper")).expect("JSON");
+    let ways = paper.as_object().expect("an object");
+    ways.values().all(|way| way["owed"] == json!([]))
+}
+
+/// A program that appends the change and some variables to a file.
+fn pager(folder: &Path) -> (String, PathBuf) {
+    let (script, told) = (folder.join("page"), folder.join("told"));
+    let text = "#!/bin/sh\ncat >> \"$1\"\necho \"$RELAYDRIFT_SERVER|$RELAYDRIFT_CLASS|$RELAYDRIFT_SEVERITY\" >> \"$1\"\necho paged\n";
+    std::fs::write(&script, text).expect("a script");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&script, mode).expect("its mode");
+    (format!("'{}' '{}'", script.display(), told.display()), told)
+}
+
+/// What is told whenever it was.
+const EVER: [&str; 2] = ["--alarm-since", "36500d"];
+
+#[test]
+fn an_alarm_reaches_a_command_and_a_webhook_once_though_the_webhook_fails_at_first() {
+    let folder = empty("alarms");
+    let (logs, lake) = (folder.join("logs"), folder.join("lake"));
+    let lake = lake.to_str().expect("UTF-8");
+    copy(&logs, false);
+    let (command, told) = pager(&folder);
+    let hook = Hook::start(&[500, 429, 404]);
+    let (address, token) = (folder.join("address"), folder.join("token"));
+    std::fs::write(
+        &address,
+        format!("http://127.0.0.1:{}/hooks/s3cret?t=s3cret\n", hook.port),
+    )
+    .expect("written");
+    std::fs::write(&token, "t0ken\n").expect("written");
+    let (address, token) = (
+        format!("@{}", address.display()),
+        token.display().to_string(),
+    );
+    let options = [
+        &EVER[..],
+        &[
+            "--on-drift",
+            &command,
+            "--webhook",
+            &address,
+            "--secret-file",
+            &token,
+        ],
+    ]
+    .concat();
+    let said = Arc::default();
+    let follow = Follow::start_with(&logs, lake, &said, &options);
+    assert_eq!((hook.taken(), lines(&told)), (vec![], vec![]));
+    copy(&logs, true);
+    wait_until("all told", || {
+        all_told(&hook.taken()) && all_told(&lines(&told)) && is_settled(lake)
+    });
+    // A restart tells nothing again.
+    follow.stop();
+    let follow = Follow::start_with(&logs, lake, &said, &options);
+    let batches = count(&said, " batch ");
+    let mut server = Server::new(&logs, "EX09", 0);
+    server.session();
+    server.flush(usize::MAX);
+    follow.wait_for(" batch ", batches + 1);
+    follow.stop();
+
+    let output = program()
+        .args(["drift", "--lake", lake, "--breaking", "--format", "ndjson"])
+        .output()
+        .expect("it runs");
+    let found: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let taken = hook.taken();
+    // Some were told under an earlier look; each is a row of drift, and came once.
+    assert!(
+        found
+            .iter()
+            .all(|one| keys(&taken).contains(&one["key"].to_string())),
+        "{taken:?}"
+    );
+    assert_eq!(keys(&taken), keys(&sorted(lines(&told))));
+    let mut once = keys(&taken);
+    once.dedup();
+    assert_eq!(once, keys(&taken));
+    let columns = |change: &Value| {
+        change
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        taken
+            .iter()
+            .all(|change| columns(change) == columns(&found[0])),
+        "{taken:?}"
+    );
+    let variables = std::fs::read_to_string(&told).expect("told");
+    assert!(variables.contains("EX01|renamed|"), "{variables}");
+    let sent = hook.sent.lock().expect("sent");
+    assert!(
+        sent.iter()
+            .all(|(_, head, _)| head.to_lowercase().contains("authorization: bearer t0ken"))
+    );
+    assert!(
+        sent[0].1.starts_with("POST /hooks/s3cret?t=s3cret "),
+        "{}",
+        sent[0].1
+    );
+    let said = said.lock().expect("said").join("\n");
+    for status in ["500", "429", "404"] {
+        let line = said.lines().find(|line| {
+            line.contains(&format!("--webhook http://127.0.0.1:{}: ", hook.port))
+                && line.contains(status)
+        });
+        assert!(
+            line.is_some_and(|line| line.contains("trying again in")),
+            "{status}: {said}"
+        );
+    }
+    assert!(
+        said.contains("paged") && !said.contains("s3cret") && !said.contains("t0ken"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_program_killed_between_a_change_and_its_alarm_tells_it_after_its_restart() {
+    let folder = empty("owed");
+    let (logs, lake) = (folder.join("logs"), folder.join("lake"));
+    let lake = lake.to_str().expect("UTF-8");
+    copy(&logs, false);
+    let pid = folder.join("pid");
+    let hangs = format!(
+        "sh -c 'echo $$ > \"{0}.new\"; mv \"{0}.new\" \"{0}\"; exec sleep 1000'",
+        pid.display()
+    );
+    let said = Arc::default();
+    let options = [&EVER[..], &["--alarm-timeout", "1h", "--on-drift", &hangs]].concat();
+    let mut follow = Follow::start_with(&logs, lake, &said, &options);
+    copy(&logs, true);
+    wait_until("the command runs", || pid.exists());
+    follow.child.kill().expect("killed");
+    follow.child.wait().expect("its end");
+    let left = std::fs::read_to_string(&pid).expect("its id");
+    let ended = Command::new("kill").args(["-KILL", left.trim()]).status();
+    assert!(ended.expect("kill").success(), "it was running");
+
+    let (command, told) = pager(&folder);
+    let options = [&EVER[..], &["--on-drift", &command]].concat();
+    let follow = Follow::start_with(&logs, lake, &said, &options);
+    wait_until("all told", || all_told(&lines(&told)) && is_settled(lake));
+    follow.stop();
+    let mut once = keys(&lines(&told));
+    let all = once.len();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), all);
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_and_holds_up_neither_the_logs_nor_the_end() {
+    let folder = empty("hangs");
+    let (logs, lake) = (folder.join("logs"), folder.join("lake"));
+    let lake = lake.to_str().expect("UTF-8");
+    copy(&logs, false);
+    let pids = folder.join("pids");
+    let hangs = format!("sh -c 'echo $$ >> \"{}\"; exec sleep 1000'", pids.display());
+    let said = Arc::default();
+    let options = [
+        &EVER[..],
+        &["--alarm-timeout", "300ms", "--on-drift", &hangs],
+    ]
+    .concat();
+    let follow = Follow::start_with(&logs, lake, &said, &options);
+    copy(&logs, true);
+    follow.wait_for("--on-drift sh: not done after 300ms, and killed", 2);
+    let batches = count(&said, " batch ");
+    let mut server = Server::new(&logs, "EX09", 0);
+    server.session();
+    server.flush(usize::MAX);
+    follow.wait_for(" batch ", batches + 1);
+    follow.stop();
+    for pid in std::fs::read_to_string(&pids).expect("ids").lines() {
+        assert!(!Path::new("/proc").join(pid).exists(), "{pid} is left");
+    }
+}
+
+#[test]
+fn what_was_there_before_or_is_long_over_raises_no_alarm() {
+    let folder = empty("old-alarms");
+    let lake = folder.join("lake");
+    let lake = lake.to_str().expect("UTF-8");
+    let (command, told) = pager(&folder);
+    run_for(0, &["ingest", "tests/fleet", "--lake", lake, "--quiet"]);
+    let said = Arc::default();
+    let options = [&EVER[..], &["--on-drift", &command]].concat();
+    let follow = Follow::start_with(Path::new("tests/fleet"), lake, &said, &options);
+    let paper = Path::new(lake).join("_relaydrift/positions/follow.told.json");
+    wait_until("it is on paper", || paper.exists());
+    follow.stop();
+
+    // Logs of long ago that arrive now.
+    let (logs, lake) = (folder.join("late"), folder.join("late-lake"));
+    let lake = lake.to_str().expect("UTF-8");
+    copy(&logs, false);
+    let follow = Follow::start_with(&logs, lake, &said, &["--on-drift", &command]);
+    copy(&logs, true);
+    follow.wait_for("did the last harm before --alarm-since: no alarm", 1);
+    follow.stop();
+    assert_eq!(lines(&told), Vec::<Value>::new());
+}
+
+#[test]
+fn a_way_that_cannot_work_is_an_error_before_anything_is_read() {
+    let lake = empty("no-way").join("lake");
+    let lake = lake.to_str().expect("UTF-8");
+    for (option, value, what) in [
+        (
+            "--on-drift",
+            "/no/such/program --now",
+            "--on-drift /no/such/program: no such program",
+        ),
+        ("--on-drift", "sh 'x", "a quote is not closed"),
+        ("--webhook", "http://198.51.100.1/s3cret", "not https"),
+        ("--webhook", "s3cret", "not an address"),
+        ("--webhook", "@/no/such/file", "cannot be read"),
+    ] {
+        let output = run_for(2, &["follow", "tests/fleet", "--lake", lake, option, value]);
+        let said = text(&output.stderr);
+        assert!(said.contains(what) && !said.contains("s3cret"), "{said}");
+    }
 }

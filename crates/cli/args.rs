@@ -359,12 +359,21 @@ Examples:
   relaydrift follow \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend --lake /lake
   relaydrift follow /logs --lake /lake --interval 1m
   relaydrift follow /logs --lake /lake --format ndjson | tee findings.ndjson
+  relaydrift follow /logs --lake /lake --on-drift 'mail -s drift ops@contoso.com'
+  relaydrift follow /logs --lake /lake --webhook @/etc/relaydrift/webhook
 
 Looks every interval, takes in what is new, and prints each change that begins to
 break mail. Only whole lines are taken; nothing is written or held open in the
 folders. A log that was deleted before it was read leaves a row in sources, flagged
 gap, with the offset from which on it is missing. A folder that is gone is waited
-for. Ctrl-C or SIGTERM ends it at any time; it goes on where it was.")]
+for. Ctrl-C or SIGTERM ends it at any time; it goes on where it was.
+
+--on-drift and --webhook tell of each change that begins to break mail after they
+are first used with a lake, at least once each: what is still to be told stands in
+the lake, and is tried again until the command ends with 0 or the answer is 2xx.
+The command gets a row of drift as JSON on stdin, RELAYDRIFT_SERVER, _CONNECTOR,
+_SEVERITY, _KIND, _CLASS, _BEFORE, _AFTER, _FOUND_AT, _KEY and _LAKE; the webhook
+gets the JSON as body. No shell is involved.")]
 pub struct FollowArgs {
     /// Folders and globs of send logs
     #[arg(value_name = "PATH", required = true)]
@@ -375,6 +384,9 @@ pub struct FollowArgs {
     /// How often to look (10s, 1m, 1h)
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub interval: Span,
+    /// See [`AlarmArgs`].
+    #[command(flatten)]
+    pub alarms: AlarmArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -387,6 +399,30 @@ pub struct FollowArgs {
         help_heading = "Whose logs they are"
     )]
     pub server: Option<String>,
+}
+
+/// Whom `relaydrift follow` tells
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Alarms")]
+pub struct AlarmArgs {
+    /// Run this for each change that begins to break mail: a program and its arguments
+    #[arg(long, value_name = "COMMAND")]
+    pub on_drift: Option<String>,
+    /// Post each such change here: https, or http on this machine; @FILE holds the address
+    #[arg(long, value_name = "URL|@FILE")]
+    pub webhook: Option<String>,
+    /// Bearer token for the webhook: a file with one line
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub secret_file: Option<PathBuf>,
+    /// Certificate authorities to trust instead of the system's: a PEM file
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub ca_file: Option<PathBuf>,
+    /// No alarm for changes that did no harm since (90m, 24h, 7d)
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    pub alarm_since: Span,
+    /// Time for one run of the command, or one post
+    #[arg(long, value_name = "SPAN", default_value = "30s")]
+    pub alarm_timeout: Span,
 }
 
 /// `relaydrift verify`

@@ -26,6 +26,7 @@ use args::{As, What};
 use incidents::{Clock, Finding};
 use memory::{Memory, Position};
 use security_lake::SecurityLake;
+pub use target::secret;
 use telemetry::{Choice, RefusalRow, Row, SessionRow};
 
 use crate::args::{Global, PlaceArgs};

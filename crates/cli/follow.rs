@@ -3,11 +3,15 @@
 //! Looking at the folders is the truth: every interval all logs are listed and those that are not as they
 //! were are read on. No file is open between two looks.
 
+mod alarms;
+mod way;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alarms::Alarms;
 use anyhow::{Context, Result, ensure};
 use datafusion::prelude::col;
 use relaydrift_datafusion::Need;
@@ -15,6 +19,7 @@ use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table};
 use relaydrift_lake::{Lake, Merge, Merged, Options, Outcome, compact};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
+use way::Way;
 
 use crate::args::{FollowArgs, Global, PlaceArgs};
 use crate::ask::Time;
@@ -30,10 +35,12 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
     let micros = u64::try_from(args.interval.micros()).unwrap_or(0);
     ensure!(micros > 0, "--interval 0: write 10s, 1m or 1h");
     let interval = Duration::from_micros(micros);
+    let ways = Way::all(&args)?;
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = ingest::known_paths(&args.lake, &naming.organization).await?;
     let lake = Lake::open_or_create(&args.lake).await?;
+    let alarms = Alarms::open(ways, args.alarms.alarm_since, &lake).await?;
     let mut follower = Follower {
         args,
         naming,
@@ -42,6 +49,8 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
         logs: HashMap::new(),
         told: HashSet::new(),
         breaking: None,
+        unjudged: true,
+        alarms,
         merging: None,
     };
     let mut stopped = std::pin::pin!(stopped());
@@ -66,6 +75,9 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
             () = tokio::time::sleep(interval) => {}
             () = &mut stopped => break,
         }
+    }
+    if let Some(alarms) = follower.alarms {
+        alarms.close().await;
     }
     Ok(if failed {
         Exit::Unreadable
@@ -111,6 +123,10 @@ struct Follower<'a> {
     told: HashSet<(PathBuf, String)>,
     /// Keys of the breaking changes that are known; none before the first look.
     breaking: Option<BTreeSet<String>>,
+    /// There may be rows that no drift was looked for in yet.
+    unjudged: bool,
+    /// Who is told of breaking changes.
+    alarms: Option<Alarms>,
     /// Merges small files; ended with the program, it leaves the lake as it is.
     merging: Option<JoinHandle<Result<Vec<Merged>, relaydrift_lake::Error>>>,
 }
@@ -118,6 +134,8 @@ struct Follower<'a> {
 impl Follower<'_> {
     /// Takes in what is new; true if all could be read.
     async fn look(&mut self) -> Result<bool> {
+        // Stays so where this look ends early.
+        let unjudged = std::mem::replace(&mut self.unjudged, true);
         let found = self.find().await?;
         let fresh = |source: &&Source| {
             self.logs
@@ -145,9 +163,10 @@ impl Follower<'_> {
         self.warn(&problems);
         self.gaps(&found).await?;
         self.remember(&found, &problems);
-        if self.breaking.is_none() || !outcome.batches.is_empty() {
+        if unjudged || !outcome.batches.is_empty() {
             self.drift().await?;
         }
+        self.unjudged = false;
         if !outcome.batches.is_empty() {
             self.merge().await?;
         }
@@ -301,7 +320,8 @@ impl Follower<'_> {
         }
     }
 
-    /// Prints the breaking changes that are new; those of the first look only count.
+    /// Prints the breaking changes that are new; those of the first look only count. Who is to be told by
+    /// alarm is another matter: these reach back to earlier runs.
     async fn drift(&mut self) -> Result<()> {
         let place = PlaceArgs {
             lake: Some(self.args.lake.clone()),
@@ -313,9 +333,16 @@ impl Follower<'_> {
         let found = found.sort_by(by_time.map(col).into())?;
         let first = self.breaking.is_none();
         let known = self.breaking.get_or_insert_default();
+        let mut all = Vec::new();
         for batch in &found.collect().await? {
             for object in output::objects(batch)? {
                 let change: Change = serde_json::from_slice(&object)?;
+                if self.alarms.is_some() {
+                    all.push((
+                        serde_json::from_slice(&object)?,
+                        String::from_utf8(object.clone())?,
+                    ));
+                }
                 if known.insert(change.key.clone()) && !first {
                     let line = match self.global.output.format {
                         Format::Json | Format::Ndjson => object,
@@ -327,6 +354,9 @@ impl Follower<'_> {
                     out.flush()?;
                 }
             }
+        }
+        if let Some(alarms) = &self.alarms {
+            alarms.note(&all).await?;
         }
         if first && !self.global.quiet {
             let known = count(known.len() as i64, "breaking change");
@@ -348,9 +378,16 @@ struct Change {
     server: Option<String>,
     before: Option<String>,
     after: Option<String>,
+    last_refused: Option<Time>,
 }
 
 impl Change {
+    /// When it last did harm.
+    fn last(&self) -> Time {
+        self.last_refused
+            .map_or(self.found_at, |last| last.max(self.found_at))
+    }
+
     fn line(&self) -> String {
         let text = |text: &Option<String>| visible(text.as_deref().unwrap_or("-")).into_owned();
         format!(

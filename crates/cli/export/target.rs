@@ -61,10 +61,16 @@ fn http(url: &Url, format: Format, args: &ReceiverArgs) -> Result<Box<dyn Transp
     let trust = Trust::new(args.ca_file.as_deref())?;
     let client = Client::new(url, &trust)?;
     Ok(match format {
-        Format::Splunk => Box::new(Hec::new(client, url, &secret(args)?)?),
-        Format::Ecs | Format::Ocsf13 | Format::Ocsf19 | Format::Ndjson => {
-            Box::new(Elastic::new(client, url, &secret(args)?)?)
-        }
+        Format::Splunk => Box::new(Hec::new(
+            client,
+            url,
+            &secret(args.secret_file.as_deref())?,
+        )?),
+        Format::Ecs | Format::Ocsf13 | Format::Ocsf19 | Format::Ndjson => Box::new(Elastic::new(
+            client,
+            url,
+            &secret(args.secret_file.as_deref())?,
+        )?),
         Format::Sentinel => {
             let (tenant, client_id) = match (&args.tenant, &args.client_id) {
                 (Some(tenant), Some(client_id)) => (tenant, client_id),
@@ -85,7 +91,7 @@ fn http(url: &Url, format: Format, args: &ReceiverArgs) -> Result<Box<dyn Transp
             let application = Application {
                 authority,
                 client_id: client_id.clone(),
-                secret: secret(args)?,
+                secret: secret(args.secret_file.as_deref())?,
                 scope: args.scope.clone(),
             };
             Box::new(LogsIngestion::new(client, login, url, application)?)
@@ -99,8 +105,8 @@ fn http(url: &Url, format: Format, args: &ReceiverArgs) -> Result<Box<dyn Transp
     })
 }
 
-fn secret(args: &ReceiverArgs) -> Result<Secret> {
-    let file = args.secret_file.as_deref();
+/// The secret in a file, else that of the environment; warns where others may read the file.
+pub fn secret(file: Option<&Path>) -> Result<Secret> {
     if let Some(file) = file.filter(|file| is_open_to_others(file)) {
         let name = file.display().to_string();
         eprintln!(

@@ -10,6 +10,7 @@ mod http;
 mod logs_ingestion;
 mod syslog;
 mod tls;
+mod webhook;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use http::Client;
 pub use logs_ingestion::{Application, LogsIngestion};
 pub use syslog::Syslog;
 pub use tls::Trust;
+pub use webhook::Webhook;
 
 /// A rendered event on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

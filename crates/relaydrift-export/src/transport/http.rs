@@ -35,7 +35,16 @@ impl Client {
     /// [`Error::Target`] for an address with a user in it, without TLS to another machine than this
     /// one, or of a link-local network, where clouds keep their metadata.
     pub fn new(url: &Url, trust: &Trust) -> Result<Client, Error> {
-        let target = shown(url);
+        Client::named(url, shown(url), trust, Duration::from_secs(60))
+    }
+
+    /// The same, of another name, and with another limit for a request and its answer.
+    pub(crate) fn named(
+        url: &Url,
+        target: String,
+        trust: &Trust,
+        limit: Duration,
+    ) -> Result<Client, Error> {
         check(url, &target)?;
         let authorities = trust.certificates().iter();
         let roots: Vec<_> = authorities
@@ -52,7 +61,7 @@ impl Client {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .user_agent(concat!("relaydrift/", env!("CARGO_PKG_VERSION")))
-            .timeout_global(Some(Duration::from_secs(60)))
+            .timeout_global(Some(limit))
             .build();
         Ok(Client {
             agent: config.new_agent(),
