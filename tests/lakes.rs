@@ -1,7 +1,10 @@
 //! A lake is exactly what its logs say, however it came about, and others can read it.
 
-use std::process::Command;
-use std::time::Duration;
+use std::fs::{File, FileTimes};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use crate::util::{Fleet, empty, files, program, query, query_sorted, run_for, skip, text};
 
@@ -233,6 +236,114 @@ fn a_compacted_lake_says_the_same() {
     run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
     run_for(0, &["verify", "--lake", &lake, "--quiet"]);
     assert_eq!(text(&run_for(0, &args).stdout), "");
+}
+
+/// True if there is a tool that kills a program at a system call.
+fn strace() -> bool {
+    let strace = Command::new("strace")
+        .args(["-f", "-o", "/dev/null", "true"])
+        .output();
+    strace.is_ok_and(|output| output.status.success())
+}
+
+/// Makes files as if they had been written so many hours ago.
+fn age(files: &[PathBuf], hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 3600);
+    for file in files {
+        let file = File::options().append(true).open(file).expect("a file");
+        let times = FileTimes::new().set_modified(then);
+        file.set_times(times).expect("its time");
+    }
+}
+
+fn vacuum(lake: &str, options: &[&str]) -> Vec<serde_json::Value> {
+    let args = ["vacuum", "--lake", lake, "--format", "ndjson"];
+    let output = run_for(0, &[&args[..], options].concat());
+    let lines = text(&output.stdout).lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn a_vacuum_takes_nothing_from_readers_and_rows() {
+    let fleet = Fleet::new(FLEET);
+    let lake = lake_path("vacuumed");
+    for server in ["EX02", "EX01", "EX03"] {
+        let logs = fleet.logs.join(server);
+        let logs = logs.to_str().expect("UTF-8");
+        run_for(0, &["ingest", logs, "--lake", &lake, "--quiet"]);
+    }
+    let before = content(&["--lake", &lake]);
+    let parts = files(Path::new(&lake));
+    // It has listed the files and waits for whoever reads its rows.
+    let sql = "select * from events";
+    let mut reader = program()
+        .args(["sql", "--lake", &lake, "--format", "ndjson", sql])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut rows = BufReader::new(reader.stdout.take().expect("stdout")).lines();
+    rows.next().expect("a row").expect("read");
+    run_for(0, &["compact", "--lake", &lake, "--quiet"]);
+    age(&parts, 24 * 30);
+    let young = vacuum(&lake, &["--older-than", "6h"]);
+    assert!(young.is_empty(), "replaced just now: {young:?}");
+    let events = before[0].len();
+    assert_eq!(rows.count() + 1, events, "rows for who began before");
+    assert!(reader.wait().expect("its end").success());
+
+    age(&files(Path::new(&lake)), 24 * 8);
+    let due = vacuum(&lake, &["--dry-run"]);
+    assert!(due.len() > 6, "{due:?}");
+    for file in &due {
+        assert_eq!(
+            (&file["kind"], &file["age_hours"]),
+            (&"replaced".into(), &192.into())
+        );
+        let path = Path::new("/").join(file["file"].as_str().expect("a path"));
+        let size = std::fs::metadata(path).expect("it is there").len();
+        assert_eq!(file["bytes"], size);
+    }
+    match strace() {
+        true => {
+            let killed = Command::new("strace")
+                .args([
+                    "-f",
+                    "-qq",
+                    "-o",
+                    "/dev/null",
+                    "-e",
+                    "trace=unlink,unlinkat",
+                ])
+                .args(["-e", "inject=unlink,unlinkat:signal=KILL:when=3"])
+                .arg(program().get_program())
+                .args(["vacuum", "--lake", &lake])
+                .output();
+            assert_ne!(killed.expect("it starts").status.code(), Some(0));
+            let left = vacuum(&lake, &["--dry-run"]).len();
+            assert!((1..due.len()).contains(&left), "{left} of {}", due.len());
+            assert!(content(&["--lake", &lake]) == before, "after a kill");
+            run_for(0, &["verify", "--lake", &lake, "--quiet"]);
+        }
+        false => skip(
+            "a vacuum that is killed",
+            "strace is missing or must not trace",
+        ),
+    }
+    vacuum(&lake, &[]);
+    assert_eq!(
+        vacuum(&lake, &["--older-than", "6h"]),
+        Vec::<serde_json::Value>::new()
+    );
+    assert!(content(&["--lake", &lake]) == before, "other rows");
+    run_for(0, &["verify", "--lake", &lake, "--quiet"]);
+    run_for(0, &["ingest", fleet.path(), "--lake", &lake, "--quiet"]);
+    assert!(content(&["--lake", &lake]) == before, "taken in again");
+
+    let short = run_for(2, &["vacuum", "--lake", &lake, "--older-than", "5h"]);
+    let said = text(&short.stderr);
+    assert!(said.contains("--older-than 6h"), "{said}");
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Merge the small files of a lake into few, while others read and write it
     Compact(CompactArgs),
+    /// Remove files of a lake that nobody needs any more: replaced, or never committed
+    Vacuum(VacuumArgs),
     /// List holes and repeats in the rows of sessions, and what explains them
     Audit(AuditArgs),
     /// List the changes of certificates and addresses
@@ -451,7 +453,7 @@ Examples:
 Every batch brings files of its own; many small batches make questions slow. Rows
 and their order stay as they are, and files that are not what was written are left
 alone and named (exit code 2). Replaced files stay in the folder for whoever reads
-them.")]
+them, until relaydrift vacuum.")]
 pub struct CompactArgs {
     /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]
@@ -459,6 +461,31 @@ pub struct CompactArgs {
     /// Merge files below this size, into files about as large (millions of bytes)
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub target_mb: u64,
+}
+
+/// `relaydrift vacuum`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift vacuum --lake /lake --dry-run
+  relaydrift vacuum --lake /lake
+  relaydrift vacuum --lake /lake --older-than 30d --format ndjson
+
+Removes data files that a merged one replaced, and those of runs that died or came
+second, once nobody has needed them for so long. Whoever began to read or write
+before that loses nothing. What the tables name, files of other programs, the
+lake's papers and the Delta logs stay; older versions of the tables (time travel)
+can no longer be read. Prints what was removed.")]
+pub struct VacuumArgs {
+    /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
+    #[arg(long, value_name = "DIR")]
+    pub lake: String,
+    /// Not needed for so long; 6h at the least
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    pub older_than: Span,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `relaydrift serve`

@@ -39,6 +39,7 @@ mod source;
 mod sql;
 mod trace;
 mod transcript;
+mod vacuum;
 mod verify;
 mod when;
 
@@ -125,6 +126,7 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Follow(args) => follow::run(args, global).await,
             Command::Verify(args) => verify::run(args, global).await,
             Command::Compact(args) => compact::run(args, global).await,
+            Command::Vacuum(args) => vacuum::run(args, global).await,
             Command::Audit(args) => audit::run(args, global).await,
             Command::Drift(args) => drift::run(args, global).await,
             Command::Report(args) => report::run(args, global).await,

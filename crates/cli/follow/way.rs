@@ -125,7 +125,8 @@ async fn run(mut command: Command, json: &str, limit: Duration) -> Result<()> {
         }
         child.wait().await
     });
-    match ended.await {
+    let ended = ended.await;
+    match ended {
         Ok(status) => {
             let status = status.context("its end is not known")?;
             ensure!(status.success(), "{status}");

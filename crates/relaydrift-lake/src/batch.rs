@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use crate::encode::Encoder;
 use crate::prepared::{Prepared, PreparedFile};
-use crate::{Error, Lake, apply};
+use crate::{Error, Lake, apply, vacuum};
 
 /// A batch that is being written. Dropped without [`Batch::commit`], it never was.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ struct Shared {
     lake: Lake,
     batch: i64,
     attempt: String,
+    begun: SystemTime,
     runtime: Handle,
     next: AtomicU64,
     files: Mutex<BTreeMap<Table, Vec<PreparedFile>>>,
@@ -61,6 +62,7 @@ impl Lake {
             lake: self.clone(),
             batch,
             attempt: attempt(),
+            begun: SystemTime::now(),
             runtime: Handle::current(),
             next: AtomicU64::new(0),
             files: Mutex::default(),
@@ -93,8 +95,8 @@ impl Batch {
     /// sinks wrote is in it.
     ///
     /// # Errors
-    /// [`Error::LostBatch`] if another run committed this number first: nothing of this batch is in
-    /// the lake. After any other error the batch may be in the lake; the next [`Lake::begin`] tells.
+    /// [`Error::LostBatch`] if another run committed this number first, [`Error::Vacuumed`] if its files are
+    /// gone: nothing of this batch is in the lake. After any other error the batch may be in the lake; the next [`Lake::begin`] tells.
     pub async fn commit(self, summary: &Summary) -> Result<Committed, Error> {
         let prepared = self.prepare(summary).await?;
         apply::apply(&self.shared.lake, &prepared).await
@@ -103,6 +105,9 @@ impl Batch {
     /// The decision alone.
     pub(crate) async fn prepare(&self, summary: &Summary) -> Result<Prepared, Error> {
         let tables = self.shared.files();
+        if vacuum::is_late(self.shared.begun) {
+            self.look(&tables).await?;
+        }
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -118,6 +123,26 @@ impl Batch {
         };
         prepared.commit(&self.shared.lake).await?;
         Ok(prepared)
+    }
+
+    /// As if it had begun then.
+    #[cfg(test)]
+    pub(crate) fn begun_at(mut self, begun: SystemTime) -> Batch {
+        Arc::get_mut(&mut self.shared).unwrap().begun = begun;
+        self
+    }
+
+    /// Are all files still there?
+    async fn look(&self, tables: &BTreeMap<Table, Vec<PreparedFile>>) -> Result<(), Error> {
+        let (lake, batch) = (&self.shared.lake, self.shared.batch);
+        for (table, files) in tables {
+            for file in files {
+                if !vacuum::is_there(lake, *table, &file.path).await? {
+                    return Err(Error::Vacuumed { batch });
+                }
+            }
+        }
+        Ok(())
     }
 }
 

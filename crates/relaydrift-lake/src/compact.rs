@@ -1,9 +1,9 @@
 //! Many small files into few: the same rows in the same order, in files that are read faster.
 //!
-//! A merged file is written and synced under a name that stands where the first of its parts stood. Then its
-//! paper is written (`_relaydrift/compacted/`: parts, size, rows, BLAKE3), so that it can be verified as a
-//! batch's files can. One Delta commit puts it in the place of its parts, if all of these are still listed.
-//! The parts stay in the folder: whoever began to read before reads on.
+//! First the paper of a merged file is written (`_relaydrift/compacted/`: parts, size, rows, BLAKE3), so that it
+//! can be verified as a batch's files can, and explained whenever a run dies. Then the file is, synced, under a
+//! name that stands where the first of its parts stood. One Delta commit puts it in the place of its parts, if
+//! all of these are still listed. The parts stay in the folder: whoever began to read before reads on.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ use crate::apply::{ATTEMPTS, is_conflict};
 use crate::batch::attempt;
 use crate::encode::{Encoder, FILE_BYTES};
 use crate::prepared::{Prepared, PreparedFile};
-use crate::{DataFile, Error, Lake, store};
+use crate::{DataFile, Error, Lake, store, vacuum};
 
 /// Rows of a row group of `events`, where small files do not end it earlier.
 const GROUP_ROWS: usize = 1 << 17;
@@ -186,15 +186,16 @@ async fn merge_group(lake: &Lake, parts: &[DataFile], merged: &mut Merged) -> Re
             blake3: blake3::hash(&bytes).to_hex().to_string(),
             stats,
         };
-        put(lake, &[table.name(), &file.path], bytes).await?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let begun = SystemTime::now();
+        let now = begun.duration_since(UNIX_EPOCH);
         let compacted = Compacted {
             table: table.name().to_owned(),
             prepared_at: i64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(i64::MAX),
             parts: parts.iter().map(|part| part.path.clone()).collect(),
             file,
         };
-        if compacted.replace(lake, table, &parts).await? {
+        compacted.write(lake, table, bytes).await?;
+        if compacted.replace(lake, table, &parts, begun).await? {
             merged.files_before += parts.len() as u64;
             merged.bytes_before += parts.iter().map(|part| part.size).sum::<u64>();
             merged.files_after += 1;
@@ -305,8 +306,8 @@ impl Compacted {
         Ok(all)
     }
 
-    /// Puts the file in the place of its parts; false if another run was there before.
-    async fn replace(&self, lake: &Lake, table: Table, parts: &[&DataFile]) -> Result<bool, Error> {
+    /// Writes the paper, and then the file.
+    async fn write(&self, lake: &Lake, table: Table, bytes: Vec<u8>) -> Result<(), Error> {
         let json = serde_json::to_vec(self).map_err(|source| Error::Json {
             path: self.file.path.clone(),
             source,
@@ -317,6 +318,18 @@ impl Compacted {
             json,
         )
         .await?;
+        put(lake, &[table.name(), &self.file.path], bytes).await
+    }
+
+    /// Puts the file in the place of its parts; false if another run was there before, or if this one slept since
+    /// it was begun: the file may be removed as one that nobody needs, and readers of its parts count from it.
+    async fn replace(
+        &self,
+        lake: &Lake,
+        table: Table,
+        parts: &[&DataFile],
+        begun: SystemTime,
+    ) -> Result<bool, Error> {
         let mut failure = None;
         for _ in 0..ATTEMPTS {
             let Some(delta) = lake.table(table).await? else {
@@ -332,7 +345,8 @@ impl Compacted {
             if listed.contains(&self.file.path) {
                 return Ok(true);
             }
-            if !self.parts.iter().all(|part| listed.contains(part)) {
+            let all_listed = self.parts.iter().all(|part| listed.contains(part));
+            if !all_listed || vacuum::is_late(begun) {
                 return Ok(false);
             }
             match (self.commit(&delta, parts).await, failure.take()) {

@@ -121,6 +121,19 @@ pub enum Error {
         /// The number.
         batch: i64,
     },
+    /// A writer slept between its files and its decision, and they were removed meanwhile.
+    #[error(
+        "batch {batch}: its files were removed (relaydrift vacuum) before it was committed; run it again"
+    )]
+    Vacuumed {
+        /// The number.
+        batch: i64,
+    },
+    /// Readers and writers may still need files so young.
+    #[error(
+        "what was needed within the last 6 hours is never removed: write --older-than 6h or more"
+    )]
+    Lease,
     /// The logs could not be read into batches.
     #[error(transparent)]
     Ingest(#[from] relaydrift_ingest::Error),

@@ -36,13 +36,13 @@
 //!    whole batch is invisible, after it the whole batch is there.
 //!
 //! [`Lake::begin`] first applies what a run before decided and did not apply. Nothing on this path
-//! is ever deleted: files of a lost batch stay behind, unnamed and harmless.
+//! is ever deleted: files of a lost batch stay behind, unnamed and harmless, until somebody asks for [`vacuum`].
 //!
 //! # Merging
 //!
 //! Many small batches make many small files. [`compact`] writes the rows of neighbours into one file and
 //! puts it in their place by one Delta commit, as the very next version or not at all. Nothing else changes:
-//! the parts stay in the folder for whoever reads them.
+//! the parts stay in the folder for whoever reads them, until [`vacuum`].
 //!
 //! # Example
 //!
@@ -79,6 +79,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod vacuum;
 mod verify;
 
 pub use batch::{Batch, BatchSink, Committed};
@@ -90,4 +91,5 @@ pub use remote::Trouble;
 pub use run::{Options, Outcome, import, ingest};
 pub use snapshot::{DataFile, TableFiles};
 pub use stats::{Bound, ColumnStats};
+pub use vacuum::{LEASE, Needless, Removed, vacuum};
 pub use verify::{Damage, Report, verify};

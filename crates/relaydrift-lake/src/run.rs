@@ -92,7 +92,7 @@ pub async fn ingest(
             match batch.commit(&summary).await {
                 Ok(committed) => outcome.batches.push(committed),
                 // The same logs again, as far as the other run's ledger leaves them.
-                Err(Error::LostBatch { .. }) => continue,
+                Err(Error::LostBatch { .. } | Error::Vacuumed { .. }) => continue,
                 Err(error) => return Err(error),
             }
         }
@@ -140,7 +140,7 @@ pub async fn import(
         });
         write.await?.map_err(relaydrift_ingest::Error::Sink)?;
         match batch.commit(&Summary::default()).await {
-            Err(Error::LostBatch { .. }) => continue,
+            Err(Error::LostBatch { .. } | Error::Vacuumed { .. }) => continue,
             result => return result,
         }
     }

@@ -1,5 +1,7 @@
 //! Batches of hand-made columns through commit, crash, race and damage.
 
+mod vacuum;
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,0 +1,350 @@
+//! Which files nobody needs any more, and away with them.
+//!
+//! What a table's Delta log names stays, and so does what the paper of any batch names, applied or not, until
+//! a merged file that the table names stands in its place. Papers and Delta logs stay. Everything else that
+//! this program wrote goes once it is older than a lease: readers that listed files before read on meanwhile,
+//! and a writer that slept for so long looks whether its files are still there before it names them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use object_store::{Error as StoreError, ObjectStoreExt};
+use relaydrift_ingest::Table;
+
+use crate::compact::Compacted;
+use crate::prepared::Prepared;
+use crate::{DataFile, Error, Lake};
+
+/// Nothing younger is ever removed.
+pub const LEASE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// A writer that took longer between its first file and its decision looks whether its files are there.
+const PROMPT: Duration = Duration::from_secs(60 * 60);
+
+/// Why nobody needs a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needless {
+    /// A merged file stands in its place.
+    Replaced,
+    /// It was merged, and another run was first.
+    Unmerged,
+    /// Its batch was never committed, or another run's in its place.
+    Uncommitted,
+    /// It never got its name.
+    Staged,
+}
+
+impl Needless {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Needless::Replaced => "replaced",
+            Needless::Unmerged => "unmerged",
+            Needless::Uncommitted => "uncommitted",
+            Needless::Staged => "staged",
+        }
+    }
+}
+
+/// A file that nobody needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Why.
+    pub kind: Needless,
+    /// Path in the store.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// For how long nobody has needed it.
+    pub age: Duration,
+}
+
+/// A file in the folder of a table.
+struct Found {
+    name: String,
+    bytes: u64,
+    /// Milliseconds since 1970.
+    written: i64,
+}
+
+/// Removes what nobody has needed for so long, or (`dry_run`) only finds it; `tell` hears of each file when it
+/// is gone. Runs beside any number of readers and writers.
+///
+/// # Errors
+/// [`Error::Lease`] below [`LEASE`]; if the lake cannot be read, or a file cannot be removed.
+pub async fn vacuum(
+    lake: &Lake,
+    older_than: Duration,
+    dry_run: bool,
+    tell: impl FnMut(Removed),
+) -> Result<(), Error> {
+    vacuum_at(SystemTime::now(), lake, older_than, dry_run, tell).await
+}
+
+/// The same at another time than now.
+pub(crate) async fn vacuum_at(
+    now: SystemTime,
+    lake: &Lake,
+    older_than: Duration,
+    dry_run: bool,
+    mut tell: impl FnMut(Removed),
+) -> Result<(), Error> {
+    if older_than < LEASE {
+        return Err(Error::Lease);
+    }
+    let now = millis(now);
+    // What lies in the folders first: whatever is named after that is known to be named.
+    let mut folders = Vec::new();
+    for table in Table::ALL {
+        folders.push((table, found(lake, table).await?));
+    }
+    let mut listed = Vec::new();
+    for table in Table::ALL {
+        listed.push(lake.all_files(table).await?);
+    }
+    let papers = Papers::all(lake, &listed).await?;
+    for ((table, found), listed) in folders.into_iter().zip(listed) {
+        let named = Named::of(table, listed, &found, &papers);
+        for file in found {
+            let Some((kind, since)) = named.judge(&file.name) else {
+                continue;
+            };
+            let age = u64::try_from(now - since.max(file.written)).unwrap_or(0);
+            let age = Duration::from_millis(age);
+            if age < older_than {
+                continue;
+            }
+            if !dry_run {
+                remove(lake, table, &file.name).await?;
+            }
+            tell(Removed {
+                kind,
+                path: format!("{}/{}", lake.path(&[table.name()]), file.name),
+                bytes: file.bytes,
+                age,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The lake's own papers about files.
+struct Papers {
+    batches: BTreeMap<i64, Prepared>,
+    /// The newest batch.
+    newest: i64,
+    merged: Vec<Compacted>,
+}
+
+impl Papers {
+    async fn all(lake: &Lake, listed: &[Vec<DataFile>]) -> Result<Papers, Error> {
+        let rows = listed.iter().flatten().filter_map(|file| file.batch_max);
+        let mut newest = lake.newest_batch().await?.max(rows.max().unwrap_or(0));
+        let mut batches = BTreeMap::new();
+        for batch in 1.. {
+            match Prepared::load(lake, batch).await? {
+                Some(prepared) => {
+                    newest = newest.max(batch);
+                    batches.insert(batch, prepared);
+                }
+                None if batch > newest => break,
+                // Lost; verify says so.
+                None => {}
+            }
+        }
+        Ok(Papers {
+            batches,
+            newest,
+            merged: Compacted::all(lake).await?,
+        })
+    }
+}
+
+/// The names in a table that something depends on.
+struct Named<'a> {
+    /// By the Delta log.
+    listed: BTreeSet<String>,
+    /// By the papers of batches.
+    prepared: BTreeSet<&'a str>,
+    /// Merged files by each of their parts.
+    merged: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Parts by their merged file.
+    parts: BTreeMap<&'a str, &'a [String]>,
+    /// When what is in the folder was written.
+    written: BTreeMap<String, i64>,
+    papers: &'a Papers,
+}
+
+impl<'a> Named<'a> {
+    fn of(table: Table, listed: Vec<DataFile>, found: &[Found], papers: &'a Papers) -> Self {
+        let prepared = papers.batches.values();
+        let prepared = prepared.flat_map(|batch| batch.files(table));
+        let (mut merged, mut parts) = (BTreeMap::<&str, Vec<&str>>::new(), BTreeMap::new());
+        let of_table = |paper: &&Compacted| paper.table == table.name();
+        for paper in papers.merged.iter().filter(of_table) {
+            for part in &paper.parts {
+                merged.entry(part).or_default().push(&paper.file.path);
+            }
+            parts.insert(paper.file.path.as_str(), paper.parts.as_slice());
+        }
+        let written = found.iter().map(|file| (file.name.clone(), file.written));
+        Named {
+            listed: listed.into_iter().map(|file| file.path).collect(),
+            prepared: prepared.map(|file| file.path.as_str()).collect(),
+            merged,
+            parts,
+            written: written.collect(),
+            papers,
+        }
+    }
+
+    /// Why nobody needs a file, and since when (milliseconds since 1970) where that is not since it was written.
+    /// [`None`] where somebody may need it, and for files that are not ours.
+    fn judge(&self, name: &str) -> Option<(Needless, i64)> {
+        if let Some((name, number)) = name.split_once('#') {
+            let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
+            return (is_number && batch_of(name).is_some()).then_some((Needless::Staged, 0));
+        }
+        let batch = batch_of(name)?;
+        if self.listed.contains(name) {
+            return None;
+        }
+        if let Some(since) = self.replaced(name) {
+            return Some((Needless::Replaced, since));
+        }
+        if self.prepared.contains(name) {
+            return None;
+        }
+        if let Some(parts) = self.parts.get(name) {
+            // Its rows must be elsewhere.
+            let is_kept =
+                |part: &String| self.listed.contains(part) || self.replaced(part).is_some();
+            return parts.iter().all(is_kept).then_some((Needless::Unmerged, 0));
+        }
+        if name.trim_end_matches(".parquet").contains('.') {
+            return None;
+        }
+        // A paper that is lost may have named it.
+        let papers = self.papers;
+        let known = papers.batches.contains_key(&batch) || batch > papers.newest;
+        known.then_some((Needless::Uncommitted, 0))
+    }
+
+    /// When a merged file that the table names, or one that was merged into such a one, took the place of a file.
+    fn replaced(&self, name: &str) -> Option<i64> {
+        let merged = self.merged.get(name)?.iter();
+        let since = merged.filter_map(|merged| {
+            let written = self.written.get(*merged).copied();
+            match self.listed.contains(*merged) {
+                // Where that one is gone, the parts are all there is.
+                true => written,
+                false => self.replaced(merged).map(|later| written.unwrap_or(later)),
+            }
+        });
+        since.max()
+    }
+}
+
+/// The batch in the name of a data file, as this program gives names.
+fn batch_of(name: &str) -> Option<i64> {
+    let rest = name.strip_prefix("part-")?.strip_suffix(".parquet")?;
+    let (number, rest) = rest.split_at_checked(20)?;
+    let attempt = rest.strip_prefix('-')?.split('-').next()?;
+    let is_attempt = attempt.len() == 32 && attempt.bytes().all(|one| one.is_ascii_hexdigit());
+    is_attempt.then(|| number.parse().ok()).flatten()
+}
+
+/// The files right in the folder of a table, those without a name yet too.
+async fn found(lake: &Lake, table: Table) -> Result<Vec<Found>, Error> {
+    let folder = lake.path(&[table.name()]);
+    let listed = lake.store().list_with_delimiter(Some(&folder)).await;
+    let listed = listed.map_err(Error::store(&folder))?.objects.into_iter();
+    let mut found: Vec<Found> = listed
+        .filter_map(|file| {
+            Some(Found {
+                name: file.location.filename()?.to_owned(),
+                bytes: file.size,
+                written: file.last_modified.timestamp_millis(),
+            })
+        })
+        .collect();
+    // The store leaves these out.
+    if let Some(folder) = local(lake, table) {
+        let unreadable = |source| Error::Folder {
+            location: folder.display().to_string(),
+            source,
+        };
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+            entries => entries.map_err(unreadable)?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(unreadable)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            // Another run may have given it its name meanwhile.
+            let Ok(data) = entry.metadata() else {
+                continue;
+            };
+            if name.contains('#') && data.is_file() {
+                found.push(Found {
+                    name,
+                    bytes: data.len(),
+                    written: data.modified().map_or(i64::MAX, millis),
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// The folder of a table on a local disk.
+fn local(lake: &Lake, table: Table) -> Option<std::path::PathBuf> {
+    let url = lake.table_url(table);
+    (url.scheme() == "file")
+        .then(|| url.to_file_path().ok())
+        .flatten()
+}
+
+/// Removes a file; one that is gone already is as good.
+async fn remove(lake: &Lake, table: Table, name: &str) -> Result<(), Error> {
+    let path = lake.path(&[table.name(), name]);
+    // The store does not know of a file without a name.
+    if let Some(folder) = local(lake, table).filter(|_| name.contains('#')) {
+        return match std::fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let source = error.into();
+                let store = "local";
+                Err(Error::store(&path)(StoreError::Generic { store, source }))
+            }
+            _ => Ok(()),
+        };
+    }
+    match lake.store().delete(&path).await {
+        Err(StoreError::NotFound { .. }) => Ok(()),
+        removed => removed.map_err(Error::store(&path)),
+    }
+}
+
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// True if the files of a writer that began to write them then may be gone by now, where it slept.
+pub(crate) fn is_late(begun: SystemTime) -> bool {
+    begun.elapsed().is_ok_and(|elapsed| elapsed > PROMPT)
+}
+
+/// True if a file of a table is there.
+pub(crate) async fn is_there(lake: &Lake, table: Table, name: &str) -> Result<bool, Error> {
+    let path = lake.path(&[table.name(), name]);
+    match lake.store().head(&path).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(Error::store(&path)(error)),
+    }
+}
