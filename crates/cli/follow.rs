@@ -99,7 +99,29 @@ pub async fn stopped() {
             return;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+    interrupted().await;
+}
+
+/// Ctrl-C; on Windows also Ctrl-Break, a closed console and the end of the machine.
+pub async fn interrupted() {
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
+        if let (Ok(mut broken), Ok(mut closed), Ok(mut shut)) =
+            (ctrl_break(), ctrl_close(), ctrl_shutdown())
+        {
+            tokio::select! {
+                _ = broken.recv() => {}
+                _ = closed.recv() => {}
+                _ = shut.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// A log as the last look left it.

@@ -113,10 +113,9 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
     if let Some(file) = global.output.file().map(Path::to_owned) {
         // Whoever stops a command finds no half of its file.
         runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                output::abandon(&file);
-                std::process::exit(INTERRUPTED);
-            }
+            follow::interrupted().await;
+            output::abandon(&file);
+            std::process::exit(INTERRUPTED);
         });
     }
     let exit = runtime.block_on(async {

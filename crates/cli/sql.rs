@@ -38,6 +38,10 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
         (None, None) => None,
     };
     let naming = source::naming(&args.naming, args.server.as_ref())?;
+    // Windows writes a mark before it.
+    let query = query
+        .as_deref()
+        .map(|query| query.trim_start_matches('\u{feff}'));
     let Some(query) = query else {
         ensure!(
             io::stdout().is_terminal(),
@@ -54,7 +58,7 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
     }
     let opened =
         source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
-    let answer = plan(&opened, &query, global.quiet).await?;
+    let answer = plan(&opened, query, global.quiet).await?;
     let rows = answer.execute_stream().await?;
     let count = global.output.stream(rows).await?;
     if !global.quiet && global.output.terminal() {

@@ -102,7 +102,7 @@ impl Input {
     pub(crate) fn stored(&self) -> io::Result<(Box<dyn Stored + Send>, u64)> {
         Ok(match &self.file {
             Place::Path(path) => {
-                let file = File::open(path)?;
+                let file = File::open(path).map_err(locked)?;
                 let bytes = file.metadata()?.len();
                 (Box::new(file), bytes)
             }
@@ -234,6 +234,16 @@ impl Read for Checked {
             return Err(damaged("damaged: its checksum is another"));
         }
         Ok(read)
+    }
+}
+
+/// What Windows says of a file that another program keeps for itself, with what to do.
+fn locked(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(32 | 33) if cfg!(windows) => io::Error::other(
+            "another program has locked it: run it again once that has ended, or give a copy",
+        ),
+        _ => error,
     }
 }
 

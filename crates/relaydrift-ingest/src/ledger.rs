@@ -15,7 +15,7 @@ use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{
     Place, Source, Table, file,
     input::Form,
-    source::{HEAD, unpacked_name},
+    source::{HEAD, file_name, unpacked_name},
 };
 
 columns! {
@@ -170,8 +170,7 @@ fn key(place: Place, bytes: u64, hash: String, path: &Path) -> Key {
 
 /// The name of a log, packed or not.
 fn name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    unpacked_name(&name).to_owned()
+    unpacked_name(&file_name(path)).to_owned()
 }
 
 #[derive(Clone)]

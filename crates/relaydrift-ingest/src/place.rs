@@ -73,7 +73,9 @@ impl Naming {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let found = self.server_from.as_ref().and_then(|pattern| {
             let text = path.to_string_lossy();
-            let groups = pattern.captures(&text)?;
+            // A pattern with / holds on Windows too.
+            let slashes = text.replace('\\', "/");
+            let groups = (pattern.captures(&text)).or_else(|| pattern.captures(&slashes))?;
             let group = |name| groups.name(name).map(|found| found.as_str().to_owned());
             Some((group("server"), group("service")))
         });
@@ -314,11 +316,16 @@ mod tests {
             server_from: Some(pattern),
             ..Naming::default()
         };
-        let place = naming.place(Path::new("/logs/mx7-hub/SmtpSend/x.log"));
-        assert_eq!(
-            (place.server.as_str(), place.service.as_str()),
-            ("mx7", "hub")
-        );
+        for path in [
+            "/logs/mx7-hub/SmtpSend/x.log",
+            r"C:\logs\mx7-hub\SmtpSend\x.log",
+        ] {
+            let place = naming.place(Path::new(path));
+            assert_eq!(
+                (place.server.as_str(), place.service.as_str()),
+                ("mx7", "hub")
+            );
+        }
         let naming = Naming {
             server: Some("EX09".into()),
             ..naming

@@ -1,8 +1,8 @@
 //! Which files are send logs, in which order they were written, and which part of them is new.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -272,6 +272,15 @@ enum Found {
     Archive,
 }
 
+/// The last part of a path of this or another system: ledgers go from Windows to elsewhere.
+pub(crate) fn file_name(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    path.rsplit(['/', '\\'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
 /// The name of a log, packed or not.
 pub(crate) fn unpacked_name(name: &str) -> &str {
     let packed = [".gz", ".zst"].into_iter();
@@ -288,11 +297,7 @@ impl Source {
         if is_zip(&head) {
             return Ok(Found::Archive);
         }
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file_name(path);
         let header = match judge(&head, &name) {
             Judgement::Send(header) => header,
             Judgement::Foreign(reason) => return Ok(Found::Foreign(reason)),
@@ -496,10 +501,16 @@ fn list(
         Ok(_) => {
             files.insert(path.to_owned(), Input::file(path));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_glob(path) => {
+        // Windows refuses a * in a name before it looks for it.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::InvalidFilename
+            ) && is_glob(path) =>
+        {
             return list_glob(path, files, skipped);
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Error::NotFound(path.to_owned()));
         }
         Err(error) => {
@@ -551,7 +562,13 @@ fn unwalkable(folder: &Path, error: &walkdir::Error) -> Skipped {
 }
 
 fn is_glob(path: &Path) -> bool {
-    path.to_string_lossy().contains(['*', '?', '[', '{'])
+    path.components().any(is_pattern)
+}
+
+/// The `?` of `\\?\C:\` is none.
+fn is_pattern(part: Component) -> bool {
+    let text = part.as_os_str().to_string_lossy();
+    !matches!(part, Component::Prefix(_)) && text.contains(['*', '?', '[', '{'])
 }
 
 fn matcher(pattern: &Path) -> Result<GlobMatcher, Error> {
@@ -612,7 +629,7 @@ fn list_glob(
 ) -> Result<(), Error> {
     let base: PathBuf = pattern
         .components()
-        .take_while(|part| !is_glob(Path::new(part)))
+        .take_while(|part| !is_pattern(*part))
         .collect();
     let base = if base.as_os_str().is_empty() {
         Path::new(".")
@@ -743,6 +760,18 @@ mod tests {
             ("EX1/SEND2026100510-1.LOG", &long[..6000]),
             ("EX1/copy of SEND2026100510-1.LOG", long),
         ])
+    }
+
+    #[test]
+    fn names_of_windows_are_the_same_elsewhere() {
+        for path in [
+            r"C:\logs\EX1\SEND2026100510-1.LOG",
+            r"\\EX1\logs\SEND2026100510-1.LOG",
+            r"C:\logs.zip!/EX1/SEND2026100510-1.LOG",
+            "/logs/EX1/SEND2026100510-1.LOG",
+        ] {
+            assert_eq!(file_name(Path::new(path)), "SEND2026100510-1.LOG", "{path}");
+        }
     }
 
     #[test]

@@ -49,6 +49,23 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder on a share, named by its server: the paths of Delta's library have no place for a server.
+    #[error(
+        r"{location}: a lake on a share needs a drive letter: net use L: \\SERVER\SHARE, then --lake L:\FOLDER"
+    )]
+    Share {
+        /// As the caller named it.
+        location: String,
+    },
+    /// A folder with a name that Delta's library takes for another one.
+    #[error(
+        "{location}: cannot be used as a lake: Delta's library reads a % with two hexadecimal digits in the name of \
+         a folder as another character: use a folder without it"
+    )]
+    Percent {
+        /// As the caller named it.
+        location: String,
+    },
     /// Written by a newer relaydrift.
     #[error(
         "the lake {location} has format {found}, this relaydrift knows formats up to {known}: use a newer relaydrift"

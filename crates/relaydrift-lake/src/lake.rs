@@ -67,7 +67,7 @@ impl Lake {
         };
         let lake = match Remote::open(location).await? {
             Some(remote) => remote.into(),
-            None => match std::fs::canonicalize(folder(location)?) {
+            None => match resolve(&folder(location)?) {
                 Ok(folder) => Lake::local(&folder, location)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_lake()),
                 Err(source) => {
@@ -93,13 +93,18 @@ impl Lake {
         let lake = match Remote::open(location).await? {
             Some(remote) => remote.into(),
             None => {
-                let folder = folder(location)?;
-                let created = store::create_folder(Some(&folder))
-                    .and_then(|()| std::fs::canonicalize(&folder));
-                let folder = created.map_err(|source| Error::Folder {
+                let unusable = |source| Error::Folder {
                     location: location.to_owned(),
                     source,
-                })?;
+                };
+                let folder = std::path::absolute(folder(location)?).map_err(unusable)?;
+                // Nothing is created where no lake can be; a path with `..` in it is judged below.
+                let judged = root(&folder, location);
+                if let Err(error @ (Error::Share { .. } | Error::Percent { .. })) = judged {
+                    return Err(error);
+                }
+                store::create_folder(Some(&folder)).map_err(unusable)?;
+                let folder = resolve(&folder).map_err(unusable)?;
                 Lake::local(&folder, location)?
             }
         };
@@ -131,16 +136,13 @@ impl Lake {
     }
 
     fn local(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
-        let unusable = |kind: ErrorKind| Error::Folder {
-            location: location.to_owned(),
-            source: kind.into(),
-        };
         if !folder.is_dir() {
-            return Err(unusable(ErrorKind::NotADirectory));
+            return Err(Error::Folder {
+                location: location.to_owned(),
+                source: ErrorKind::NotADirectory.into(),
+            });
         }
-        let no_name = ErrorKind::InvalidInput;
-        let root = Url::from_directory_path(folder).map_err(|()| unusable(no_name))?;
-        let prefix = Path::from_url_path(root.path()).map_err(|_| unusable(no_name))?;
+        let (root, prefix) = root(folder, location)?;
         Ok(Lake {
             store: Arc::new(store::Synced::new()),
             root,
@@ -253,6 +255,42 @@ impl Lake {
                 .await?
                 .ok_or_else(|| Error::delta(table)(error)),
         }
+    }
+}
+
+/// The URL of a folder, and its path in the store.
+fn root(folder: &std::path::Path, location: &str) -> Result<(Url, Path), Error> {
+    let location = || location.to_owned();
+    let unusable = || Error::Folder {
+        location: location(),
+        source: ErrorKind::InvalidInput.into(),
+    };
+    let root = Url::from_directory_path(folder).map_err(|()| unusable())?;
+    if root.has_host() {
+        return Err(Error::Share {
+            location: location(),
+        });
+    }
+    let path = Path::from_url_path(root.path()).map_err(|_| unusable())?;
+    // Delta's library decodes a path once more than it was encoded.
+    if Path::from_url_path(path.as_ref()).ok().as_ref() != Some(&path) {
+        return Err(Error::Percent {
+            location: location(),
+        });
+    }
+    Ok((root, path))
+}
+
+/// The folder itself, without links on the way.
+fn resolve(folder: &std::path::Path) -> std::io::Result<std::path::PathBuf> {
+    let on_share = |path| Url::from_directory_path(path).is_ok_and(|url| url.has_host());
+    match std::fs::canonicalize(folder) {
+        // Windows resolves the letter of a mapped drive to its share, and not every drive tells what it is.
+        Ok(resolved) if on_share(&resolved) => std::path::absolute(folder),
+        Err(error) if cfg!(windows) && error.kind() != ErrorKind::NotFound => {
+            std::path::absolute(folder)
+        }
+        resolved => resolved,
     }
 }
 

@@ -132,6 +132,37 @@ fn location(path: &Path) -> &str {
 }
 
 #[tokio::test]
+async fn a_folder_that_delta_takes_for_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, fits) in [
+        ("50%", true),
+        ("a b#c?d[e]{f}~g^h", true),
+        ("Ж€", true),
+        ("beside/../%/..", true),
+        ("%zz", true),
+        ("%41", false),
+        ("50%ab", false),
+    ] {
+        let path = folder.path().join(name).join("lake");
+        let opened = Lake::open_or_create(location(&path)).await;
+        assert_eq!(path.join("events/_delta_log").is_dir(), fits, "{name}");
+        assert_eq!(folder.path().join(name).exists(), fits, "{name}");
+        let Err(error) = opened else { continue };
+        assert!(error.to_string().contains(location(&path)), "{error}");
+        assert!(matches!(error, Error::Percent { .. }), "{error}");
+    }
+    // By way of a link too.
+    #[cfg(unix)]
+    {
+        std::fs::create_dir(folder.path().join("%41")).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("%41"), &link).unwrap();
+        let error = Lake::open_or_create(location(&link)).await.unwrap_err();
+        assert!(matches!(error, Error::Percent { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn no_lake_is_an_error_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");

@@ -111,7 +111,7 @@ fn part_path(path: &Path, part: u32) -> PathBuf {
 
 fn open_part(path: &Path, format: Format) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -120,6 +120,8 @@ fn open_part(path: &Path, format: Format) -> io::Result<(File, u64)> {
     let file = options.open(path)?;
     let length = whole_records(BufReader::new(&file), format)?;
     file.set_len(length)?;
+    // On its own: on Windows a file that is open for appending cannot be cut.
+    let file = OpenOptions::new().append(true).open(path)?;
     Ok((file, length))
 }
 
