@@ -26,6 +26,7 @@
 //! - `python`: the package is installed from its wheel, and used as people use it.
 //! - `lnav`: the log viewer takes our format.
 //! - `powershell`: the PowerShell module passes options and names properties that there are.
+//! - `windows`: the program for Windows answers the same, and takes what Windows has for paths and files.
 //! - `receivers`: what `deliveries` sends to.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
@@ -58,3 +59,4 @@ mod shell;
 mod stores;
 mod transcripts;
 mod util;
+mod windows;
