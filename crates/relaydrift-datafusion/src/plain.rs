@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn rows_without_columns_stay() {
         let options = RecordBatchOptions::new().with_row_count(Some(3));
-        let rows = RecordBatch::try_new_with_options(Arc::default(), vec![], &options);
+        let rows = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), vec![], &options);
         let rows = batch(&schema(&Schema::empty()), &rows.unwrap()).unwrap();
         assert_eq!(rows.num_rows(), 3);
     }
