@@ -361,7 +361,7 @@ Examples:
   relaydrift follow \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend --lake /lake
   relaydrift follow /logs --lake /lake --interval 1m
   relaydrift follow /logs --lake /lake --format ndjson | tee findings.ndjson
-  relaydrift follow /logs --lake /lake --on-drift 'mail -s drift ops@contoso.com'
+  relaydrift follow /logs --lake /lake --on-drift /usr/local/bin/page
   relaydrift follow /logs --lake /lake --webhook @/etc/relaydrift/webhook
 
 Looks every interval, takes in what is new, and prints each change that begins to

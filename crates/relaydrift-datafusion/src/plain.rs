@@ -68,17 +68,14 @@ mod tests {
         let words: DictionaryArray<Int32Type> = [Some("a"), None].into_iter().collect();
         let rows = RecordBatch::try_from_iter_with_nullable([
             ("servers", Arc::new(lists.finish()) as _, true),
-            ("word", Arc::new(words) as _, false),
+            ("word", Arc::new(words) as _, true),
         ]);
         let rows = rows.unwrap();
         let columns = schema(&rows.schema());
         let rows = batch(&columns, &rows).unwrap();
-        let kinds: Vec<String> = columns
-            .fields()
-            .iter()
-            .map(|f| f.data_type().to_string())
-            .collect();
-        assert_eq!(kinds, ["List(Utf8)", "Utf8"]);
+        let kinds = columns.fields().iter().map(|field| field.data_type());
+        let list = DataType::new_list(DataType::Utf8, true);
+        assert_eq!(kinds.collect::<Vec<_>>(), [&list, &DataType::Utf8]);
         let servers = rows.column(0).as_list::<i32>();
         assert_eq!(servers.value(0).as_string::<i32>().value(0), "EX01");
         assert!(servers.value(0).is_null(1) && servers.is_null(1));
