@@ -5,6 +5,7 @@ python.py FUNCTION VALUES: VALUES is a list of what the function takes.
 
 import inspect
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,8 @@ def warned(logs):
 
 def long(logs):
     """Work that goes on until it is ended."""
+    # Whoever runs the tests in the background may have them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("begun", flush=True)
     try:
         while True:
