@@ -472,13 +472,16 @@ fn all_told(changes: &[Value]) -> bool {
     keys(due).iter().all(|key| told.contains(key))
 }
 
-/// True if nothing is owed by the paper in a lake.
+/// True if nothing is owed by the papers in a lake.
 fn is_settled(lake: &str) -> bool {
-    let paper = Path::new(lake).join("_relaydrift/positions/follow.told.json");
-    let paper: Value =
-        serde_json::from_slice(&std::fs::read(paper).expect("a paper")).expect("JSON");
-    let ways = paper.as_object().expect("an object");
-    ways.values().all(|way| way["owed"] == json!([]))
+    let papers = Path::new(lake).join("_relaydrift/positions");
+    let papers = crate::util::files(&papers).into_iter();
+    let owed = papers.map(|paper| {
+        let paper = std::fs::read(paper).expect("a paper");
+        let paper: Value = serde_json::from_slice(&paper).expect("JSON");
+        paper["owed"].as_array().expect("a list").len()
+    });
+    owed.sum::<usize>() == 0
 }
 
 /// A program that appends the change and some variables to a file.
@@ -677,7 +680,7 @@ fn what_was_there_before_or_is_long_over_raises_no_alarm() {
     let said = Arc::default();
     let options = [&EVER[..], &["--on-drift", &command]].concat();
     let follow = Follow::start_with(Path::new("tests/fleet"), lake, &said, &options);
-    let paper = Path::new(lake).join("_relaydrift/positions/follow.told.json");
+    let paper = Path::new(lake).join("_relaydrift/positions/follow.told.on_drift.json");
     wait_until("it is on paper", || paper.exists());
     follow.stop();
 

@@ -124,9 +124,25 @@ def warned(logs):
         connection = relaydrift.logs(logs)
         connection.sql("select * from drift")
         connection.sql("select * from drift")
+        relaydrift.logs(path for path in [logs]).sql("select * from drift")
     assert all(issubclass(each.category, relaydrift.UnreadWarning) for each in caught), caught
     assert all(each.filename == __file__ for each in caught), caught
     return [str(each.message) for each in caught]
+
+
+def forked():
+    """What a fork says that cannot answer, and what paths say that are none."""
+    import multiprocessing
+
+    relaydrift.logs("tests/fleet")
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        told = [pool.apply(error, ("check", "", "tests/fleet"))]
+    for paths in ([], [b"tests/fleet"]):
+        try:
+            relaydrift.check(*paths)
+        except (relaydrift.Error, TypeError) as error_:
+            told.append(str(error_))
+    return told
 
 
 def long(logs):

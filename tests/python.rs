@@ -218,10 +218,27 @@ fn files_that_cannot_be_read_are_warned_of() {
     std::fs::write(logs.join("broken.LOG.gz"), &packed[..packed.len() / 2]).expect("a file");
     let warned = ask(&environments.bare, "warned", &json!([logs]));
     let warned = warned.as_array().expect("a list");
-    assert_eq!(warned.len(), 2, "{warned:?}");
+    assert_eq!(warned.len(), 3, "{warned:?}");
     for warning in warned {
         let warning = warning.as_str().expect("a text");
         assert!(warning.contains("broken.LOG.gz"), "{warning}");
+    }
+}
+
+#[test]
+fn what_cannot_be_answered_is_said() {
+    let environments = environments!("python: forks");
+    let told = ask(&environments.bare, "forked", &json!([]));
+    let told: Vec<String> = told
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(Value::to_string)
+        .collect();
+    let wanted = ["was forked", "no path: name files", "is no text"];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (told, wanted) in told.iter().zip(wanted) {
+        assert!(told.contains(wanted), "{told}");
     }
 }
 

@@ -41,7 +41,9 @@ impl Windows {
         let built = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
         let whole = built(&root.join("target/windows/whole"));
         let whole = whole.ok_or("no program for Windows: .ci/windows builds it")?;
-        let sources = ["crates", "sql"].map(|folder| files(&root.join(folder)));
+        let mut sources =
+            ["crates", "sql", "tests/windows"].map(|folder| files(&root.join(folder)));
+        sources[0].extend(["Cargo.toml", "Cargo.lock"].map(|file| root.join(file)));
         let newer = |path: &PathBuf| built(path).is_some_and(|at: SystemTime| at > whole);
         if let Some(path) = sources.iter().flatten().find(|path| newer(path)) {
             let path = path.display();

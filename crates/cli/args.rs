@@ -473,7 +473,7 @@ Examples:
 
 Removes data files that a merged one replaced, and those of runs that died or came
 second, once nobody has needed them for so long. Whoever began to read or write
-before that loses nothing. What the tables name, files of other programs, the
+within that time loses nothing. What the tables name, files of other programs, the
 lake's papers and the Delta logs stay; older versions of the tables (time travel)
 can no longer be read. Prints what was removed.")]
 pub struct VacuumArgs {

@@ -353,10 +353,11 @@ impl Follower<'_> {
         let found = opened.ctx.table("drift").await?.filter(col("breaking"))?;
         let by_time = ["found_at", "connector_id", "server", "key"];
         let found = found.sort_by(by_time.map(col).into())?;
+        let found = found.collect().await?;
         let first = self.breaking.is_none();
         let known = self.breaking.get_or_insert_default();
         let mut all = Vec::new();
-        for batch in &found.collect().await? {
+        for batch in &found {
             for object in output::objects(batch)? {
                 let change: Change = serde_json::from_slice(&object)?;
                 if self.alarms.is_some() {

@@ -87,6 +87,14 @@ impl Source {
         sql::plan(&self.opened, query, true).await
     }
 
+    /// Reads raw logs now; does nothing for a lake.
+    ///
+    /// # Errors
+    /// They cannot be read at all.
+    pub async fn read(&self) -> Result<()> {
+        self.opened.read(true).await
+    }
+
     /// The context, for hosts that have DataFusion themselves.
     pub fn context(&self) -> &SessionContext {
         &self.opened.ctx

@@ -4,7 +4,7 @@
 //! told of it, and crossed off after: whoever is killed in between tells it again, and never forgets it. Each
 //! way is walked by a task of its own, so that one that hangs delays neither the other nor the next look.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +21,11 @@ use crate::escape::{visible, visible_lines};
 use crate::output::count;
 use crate::when::{self, Span};
 
-/// The name of the paper among the lake's positions.
-const PAPER: &str = "follow.told";
+/// The names of the papers among the lake's positions begin so; a way has one of its own.
+const PAPER: &str = "follow.told.";
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
-/// By the name of a way.
-type Paper = BTreeMap<String, Told>;
 
 /// What one way was told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,16 +45,21 @@ struct Owed {
 
 /// The ways to tell, and what each was told.
 pub struct Alarms {
-    desk: Arc<Desk>,
+    desks: Vec<Arc<Desk>>,
+    /// Changes whose harm is too long ago, as far as that was said.
+    old: Mutex<BTreeSet<String>>,
     /// What lasted until so long ago at the least is worth an alarm, in microseconds.
     window: i64,
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// One way and its paper.
 struct Desk {
     lake: Lake,
-    paper: Mutex<Paper>,
-    news: BTreeMap<&'static str, Notify>,
+    name: &'static str,
+    /// Nothing before the way is first used.
+    paper: Mutex<Option<Told>>,
+    news: Notify,
 }
 
 impl Alarms {
@@ -67,62 +69,51 @@ impl Alarms {
         if ways.is_empty() {
             return Ok(None);
         }
-        let paper = match lake.position(PAPER).await? {
-            Some(json) => serde_json::from_slice(&json).with_context(|| {
-                format!("_relaydrift/positions/{PAPER}.json in the lake cannot be read: put it back from a backup")
-            })?,
-            None => Paper::new(),
-        };
-        let desk = Arc::new(Desk {
-            lake: lake.clone(),
-            paper: Mutex::new(paper),
-            news: ways.iter().map(|way| (way.name(), Notify::new())).collect(),
-        });
-        let tasks = ways
-            .into_iter()
-            .map(|way| tokio::spawn(desk.clone().serve(way)));
+        let (mut desks, mut tasks) = (Vec::new(), Vec::new());
+        for way in ways {
+            let desk = Arc::new(Desk::open(lake, way.name()).await?);
+            tasks.push(tokio::spawn(desk.clone().serve(way)));
+            desks.push(desk);
+        }
         Ok(Some(Alarms {
-            tasks: tasks.collect(),
-            desk,
+            desks,
+            old: Mutex::default(),
             window: since.micros(),
+            tasks,
         }))
     }
 
     /// Takes note of the breaking changes that there are, each with its JSON, and wakes whoever tells of the
     /// new ones. What is there when a way is first used is known, and no alarm.
     pub async fn note(&self, found: &[(Change, String)]) -> Result<()> {
-        let mut paper = self.desk.paper.lock().await;
-        let mut next = paper.clone();
-        let oldest = when::clock().saturating_sub(self.window);
-        let mut old = BTreeSet::new();
-        for name in self.desk.news.keys() {
-            let first = !next.contains_key(*name);
-            let told = next.entry((*name).to_owned()).or_default();
-            for (change, json) in found {
-                if !told.known.insert(change.key.clone()) || first {
-                    continue;
-                }
-                if change.last() < Time(oldest) {
-                    old.insert(&change.key);
-                    continue;
-                }
-                told.owed.push_back(Owed {
-                    key: change.key.clone(),
-                    json: json.clone(),
-                });
-            }
+        let oldest = Time(when::clock().saturating_sub(self.window));
+        for desk in &self.desks {
+            desk.note(found, oldest).await?;
         }
-        if next == *paper {
-            return Ok(());
+        let mut old = self.old.lock().await;
+        let before = old.len();
+        // Whoever was there before an option was first used is among them too: nobody waits for it.
+        let over = found.iter().filter(|(change, _)| change.last() < oldest);
+        let unknown = self.unknown(over).await;
+        old.extend(unknown);
+        if old.len() > before {
+            let more = count((old.len() - before) as i64, "breaking change");
+            eprintln!("{more} did the last harm before --alarm-since: no alarm");
         }
-        self.desk.keep(&next).await?;
-        *paper = next;
-        if !old.is_empty() {
-            let old = count(old.len() as i64, "breaking change");
-            eprintln!("{old} did the last harm before --alarm-since: no alarm");
-        }
-        self.desk.news.values().for_each(Notify::notify_one);
         Ok(())
+    }
+
+    /// The keys of changes that no paper knows.
+    async fn unknown<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a (Change, String)>,
+    ) -> BTreeSet<String> {
+        let mut keys: BTreeSet<String> = changes.map(|(change, _)| change.key.clone()).collect();
+        for desk in &self.desks {
+            let paper = desk.paper.lock().await;
+            keys.retain(|key| paper.as_ref().is_some_and(|told| !told.known.contains(key)));
+        }
+        keys
     }
 
     /// Ends what is under way: it is done anew by the next run.
@@ -134,20 +125,61 @@ impl Alarms {
 }
 
 impl Desk {
+    async fn open(lake: &Lake, name: &'static str) -> Result<Desk> {
+        let paper = match lake.position(&format!("{PAPER}{name}")).await? {
+            None => None,
+            Some(json) => Some(serde_json::from_slice(&json).with_context(|| {
+                format!(
+                    "_relaydrift/positions/{PAPER}{name}.json in the lake cannot be read: put it back from a backup"
+                )
+            })?),
+        };
+        Ok(Desk {
+            lake: lake.clone(),
+            name,
+            paper: Mutex::new(paper),
+            news: Notify::new(),
+        })
+    }
+
+    /// Owes what is new and did harm since `oldest`. What did none may do some again: it stays unknown.
+    async fn note(&self, found: &[(Change, String)], oldest: Time) -> Result<()> {
+        let mut paper = self.paper.lock().await;
+        let first = paper.is_none();
+        let mut next = paper.clone().unwrap_or_default();
+        for (change, json) in found {
+            if !first && change.last() < oldest || !next.known.insert(change.key.clone()) || first {
+                continue;
+            }
+            next.owed.push_back(Owed {
+                key: change.key.clone(),
+                json: json.clone(),
+            });
+        }
+        if paper.as_ref() == Some(&next) {
+            return Ok(());
+        }
+        self.keep(&next).await?;
+        *paper = Some(next);
+        self.news.notify_one();
+        Ok(())
+    }
+
     /// Writes the paper: whole, or not at all.
-    async fn keep(&self, paper: &Paper) -> Result<()> {
-        let json = serde_json::to_vec(paper)?;
-        Ok(self.lake.keep_position(PAPER, json).await?)
+    async fn keep(&self, paper: &Told) -> Result<()> {
+        let name = format!("{PAPER}{}", self.name);
+        Ok(self
+            .lake
+            .keep_position(&name, serde_json::to_vec(paper)?)
+            .await?)
     }
 
     /// Tells all that is owed one way, for ever.
     async fn serve(self: Arc<Self>, way: Way) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Some(owed) = self.next(way.name()).await else {
-                if let Some(news) = self.news.get(way.name()) {
-                    news.notified().await;
-                }
+            let Some(owed) = self.next().await else {
+                self.news.notified().await;
                 continue;
             };
             let told = match serde_json::from_str(&owed.json) {
@@ -160,10 +192,10 @@ impl Desk {
             };
             let Err((why, asked)) = told else {
                 pause = FIRST_PAUSE;
-                self.told(way.name(), &owed.key).await;
+                self.told(&owed.key).await;
                 continue;
             };
-            let waiting = self.later(way.name()).await;
+            let waiting = self.later(&owed.key).await;
             let next = asked.map_or(pause, |asked| asked.clamp(pause, LONGEST_PAUSE));
             let (target, why) = (way.target(), visible_lines(&why));
             eprintln!(
@@ -172,21 +204,24 @@ impl Desk {
                 count(waiting as i64, "breaking change"),
                 next.as_secs(),
             );
-            tokio::time::sleep(next).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            // One that is never taken does not hold up those that come meanwhile.
+            tokio::select! {
+                () = tokio::time::sleep(next) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = self.news.notified() => drop(self.later(&owed.key).await),
+            }
         }
     }
 
-    async fn next(&self, way: &str) -> Option<Owed> {
+    async fn next(&self) -> Option<Owed> {
         let paper = self.paper.lock().await;
-        paper.get(way)?.owed.front().cloned()
+        paper.as_ref()?.owed.front().cloned()
     }
 
-    /// Puts the next one behind the others, so that one that is never taken holds up none; how many wait.
-    async fn later(&self, way: &str) -> usize {
+    /// Puts one behind the others, so that one that is never taken holds up none; how many wait.
+    async fn later(&self, key: &str) -> usize {
         let mut paper = self.paper.lock().await;
-        paper.get_mut(way).map_or(0, |told| {
-            if !told.owed.is_empty() {
+        paper.as_mut().map_or(0, |told| {
+            if told.owed.front().is_some_and(|owed| owed.key == key) {
                 told.owed.rotate_left(1);
             }
             told.owed.len()
@@ -194,17 +229,66 @@ impl Desk {
     }
 
     /// Crosses one off.
-    async fn told(&self, way: &str, key: &str) {
+    async fn told(&self, key: &str) {
         let mut paper = self.paper.lock().await;
-        if let Some(told) = paper.get_mut(way) {
-            told.owed.retain(|owed| owed.key != key);
-        }
-        if let Err(error) = self.keep(&paper).await {
+        let Some(told) = paper.as_mut() else {
+            return;
+        };
+        told.owed.retain(|owed| owed.key != key);
+        if let Err(error) = self.keep(told).await {
             let error = crate::chain(&error);
             eprintln!(
                 "relaydrift: error: {}; an alarm that was told is told again after a restart",
                 visible_lines(&error)
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(key: &str, last: i64) -> (Change, String) {
+        let last = serde_json::to_value(Time(last)).unwrap();
+        let json = serde_json::json!({
+            "key": key, "found_at": last, "severity": "high", "kind": "certificate", "class": "renamed",
+            "last_refused": last,
+        })
+        .to_string();
+        (serde_json::from_str(&json).unwrap(), json)
+    }
+
+    async fn owed(lake: &Lake) -> Vec<String> {
+        let desk = Desk::open(lake, "on_drift").await.unwrap();
+        let paper = desk.paper.lock().await;
+        let owed = paper.iter().flat_map(|told| &told.owed);
+        owed.map(|owed| owed.key.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_change_that_did_no_harm_lately_is_owed_when_it_does_some_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = Lake::open_or_create(folder.path().to_str().unwrap())
+            .await
+            .unwrap();
+        let desk = Desk::open(&lake, "on_drift").await.unwrap();
+        let oldest = Time(1_000);
+        desk.note(&[change("before", 2_000)], oldest).await.unwrap();
+        assert_eq!(owed(&lake).await, [""; 0]);
+        let later = [
+            change("before", 3_000),
+            change("slow", 10),
+            change("new", 2_000),
+        ];
+        desk.note(&later, oldest).await.unwrap();
+        assert_eq!(owed(&lake).await, ["new"]);
+        desk.note(&[change("slow", 2_000), change("new", 2_500)], oldest)
+            .await
+            .unwrap();
+        assert_eq!(owed(&lake).await, ["new", "slow"]);
+        assert_eq!(desk.later("new").await, 2);
+        desk.told("slow").await;
+        assert_eq!(owed(&lake).await, ["new"]);
     }
 }

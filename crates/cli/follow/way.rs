@@ -19,6 +19,9 @@ use crate::args::{AlarmArgs, FollowArgs};
 use crate::escape::visible;
 use crate::export::secret;
 
+/// Characters of a variable; systems refuse long ones, and then the whole command. The JSON is whole.
+const VARIABLE: usize = 4096;
+
 /// Why it was not told, and after which time it may be tried again.
 type Untold = (String, Option<Duration>);
 
@@ -206,8 +209,8 @@ impl Change {
             ("RELAYDRIFT_BEFORE", text(&self.before)),
             ("RELAYDRIFT_AFTER", text(&self.after)),
         ];
-        all.into_iter()
-            .map(|(name, text)| (name, visible(&text).into_owned()))
+        let short = |text: String| visible(&text).chars().take(VARIABLE).collect();
+        all.into_iter().map(move |(name, text)| (name, short(text)))
     }
 }
 

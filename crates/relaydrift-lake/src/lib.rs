@@ -11,7 +11,7 @@
 //!   _relaydrift/lake.json          the format version; a newer one is refused
 //!   _relaydrift/batches/<N>.json   one file per committed batch: the decision
 //!   _relaydrift/compacted/<T>-<FILE>.json  what a merged file was made of
-//!   _relaydrift/positions/<NAME>.json  how far an export of this name has come
+//!   _relaydrift/positions/<NAME>.json  how far an export of this name has come; whom `follow` has told
 //!   events/_delta_log/...          one Delta table per name
 //!   events/part-<N>-<attempt>-<k>.parquet
 //!   ...

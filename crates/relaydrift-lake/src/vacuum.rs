@@ -106,13 +106,17 @@ pub(crate) async fn vacuum_at(
     let papers = Papers::all(lake, &listed).await?;
     for ((table, found), listed) in folders.into_iter().zip(listed) {
         let named = Named::of(table, listed, &found, &papers);
-        for file in found {
+        for file in &found {
             let Some((kind, since)) = named.judge(&file.name) else {
                 continue;
             };
             let age = u64::try_from(now - since.max(file.written)).unwrap_or(0);
             let age = Duration::from_millis(age);
             if age < older_than {
+                continue;
+            }
+            // Its writer may have decided meanwhile.
+            if kind == Needless::Uncommitted && is_decided(lake, table, &file.name).await? {
                 continue;
             }
             if !dry_run {
@@ -172,29 +176,45 @@ struct Named<'a> {
     /// Parts by their merged file.
     parts: BTreeMap<&'a str, &'a [String]>,
     /// When what is in the folder was written.
-    written: BTreeMap<String, i64>,
+    written: BTreeMap<&'a str, i64>,
+    /// When the last file of a batch and attempt was: its writer may be at work still.
+    latest: BTreeMap<&'a str, i64>,
     papers: &'a Papers,
 }
 
 impl<'a> Named<'a> {
-    fn of(table: Table, listed: Vec<DataFile>, found: &[Found], papers: &'a Papers) -> Self {
+    fn of(table: Table, listed: Vec<DataFile>, found: &'a [Found], papers: &'a Papers) -> Self {
         let prepared = papers.batches.values();
         let prepared = prepared.flat_map(|batch| batch.files(table));
         let (mut merged, mut parts) = (BTreeMap::<&str, Vec<&str>>::new(), BTreeMap::new());
         let of_table = |paper: &&Compacted| paper.table == table.name();
+        let (mut written, mut latest) = (BTreeMap::new(), BTreeMap::new());
+        let mut sizes = BTreeMap::new();
+        for file in found {
+            written.insert(file.name.as_str(), file.written);
+            sizes.insert(file.name.as_str(), file.bytes);
+            if let Some(attempt) = attempt_of(&file.name) {
+                let last = latest.entry(attempt).or_insert(file.written);
+                *last = file.written.max(*last);
+            }
+        }
         for paper in papers.merged.iter().filter(of_table) {
-            for part in &paper.parts {
-                merged.entry(part).or_default().push(&paper.file.path);
+            // One that was cut short stands in nobody's place.
+            let size = sizes.get(paper.file.path.as_str());
+            if size.is_none_or(|size| *size == paper.file.size) {
+                for part in &paper.parts {
+                    merged.entry(part).or_default().push(&paper.file.path);
+                }
             }
             parts.insert(paper.file.path.as_str(), paper.parts.as_slice());
         }
-        let written = found.iter().map(|file| (file.name.clone(), file.written));
         Named {
             listed: listed.into_iter().map(|file| file.path).collect(),
             prepared: prepared.map(|file| file.path.as_str()).collect(),
             merged,
             parts,
-            written: written.collect(),
+            written,
+            latest,
             papers,
         }
     }
@@ -218,8 +238,10 @@ impl<'a> Named<'a> {
         }
         if let Some(parts) = self.parts.get(name) {
             // Its rows must be elsewhere.
-            let is_kept =
-                |part: &String| self.listed.contains(part) || self.replaced(part).is_some();
+            let is_kept = |part: &String| {
+                let is_there = self.written.contains_key(part.as_str());
+                self.listed.contains(part) && is_there || self.replaced(part).is_some()
+            };
             return parts.iter().all(is_kept).then_some((Needless::Unmerged, 0));
         }
         if name.trim_end_matches(".parquet").contains('.') {
@@ -228,21 +250,32 @@ impl<'a> Named<'a> {
         // A paper that is lost may have named it.
         let papers = self.papers;
         let known = papers.batches.contains_key(&batch) || batch > papers.newest;
-        known.then_some((Needless::Uncommitted, 0))
+        let latest = attempt_of(name).and_then(|attempt| self.latest.get(attempt));
+        known.then_some((Needless::Uncommitted, latest.copied().unwrap_or(0)))
     }
 
     /// When a merged file that the table names, or one that was merged into such a one, took the place of a file.
     fn replaced(&self, name: &str) -> Option<i64> {
-        let merged = self.merged.get(name)?.iter();
-        let since = merged.filter_map(|merged| {
-            let written = self.written.get(*merged).copied();
-            match self.listed.contains(*merged) {
+        self.replaced_beside(name, &mut BTreeSet::new())
+    }
+
+    /// As [`Named::replaced`], but by none of those that were looked at: papers may name each other in a circle.
+    fn replaced_beside(&self, name: &str, seen: &mut BTreeSet<&'a str>) -> Option<i64> {
+        let mut since = None;
+        for merged in self.merged.get(name)? {
+            if !seen.insert(merged) {
+                continue;
+            }
+            let written = self.written.get(merged).copied();
+            since = since.max(match self.listed.contains(*merged) {
                 // Where that one is gone, the parts are all there is.
                 true => written,
-                false => self.replaced(merged).map(|later| written.unwrap_or(later)),
-            }
-        });
-        since.max()
+                false => self
+                    .replaced_beside(merged, seen)
+                    .map(|later| written.unwrap_or(later)),
+            });
+        }
+        since
     }
 }
 
@@ -253,6 +286,22 @@ fn batch_of(name: &str) -> Option<i64> {
     let attempt = rest.strip_prefix('-')?.split('-').next()?;
     let is_attempt = attempt.len() == 32 && attempt.bytes().all(|one| one.is_ascii_hexdigit());
     is_attempt.then(|| number.parse().ok()).flatten()
+}
+
+/// The batch and the attempt in the name of a data file.
+fn attempt_of(name: &str) -> Option<&str> {
+    batch_of(name)?;
+    // part-, twenty digits, a hyphen, and the attempt.
+    name.get(..5 + 20 + 1 + 32)
+}
+
+/// True if the paper of its batch names a file.
+async fn is_decided(lake: &Lake, table: Table, name: &str) -> Result<bool, Error> {
+    let Some(batch) = batch_of(name) else {
+        return Ok(false);
+    };
+    let paper = Prepared::load(lake, batch).await?;
+    Ok(paper.is_some_and(|paper| paper.files(table).iter().any(|file| file.path == name)))
 }
 
 /// The files right in the folder of a table, those without a name yet too.

@@ -1,4 +1,4 @@
-//! Waiting for work on threads of ours, so that Python's own go on and Ctrl-C ends it.
+//! Waiting for work on threads of ours, so that Python's own go on and Ctrl-C ends the waiting.
 
 use std::time::Duration;
 
@@ -25,7 +25,8 @@ pub(crate) fn raised(error: &anyhow::Error) -> PyErr {
     Error::new_err(relaydrift::host::told(error))
 }
 
-/// Waits for work without the lock of the interpreter; a signal that Python raises for ends the work.
+/// Waits for work without the lock of the interpreter; a signal that Python raises for ends it at its next step
+/// (what reads logs reads them to their end).
 pub(crate) fn wait<T: Send + 'static>(
     py: Python<'_>,
     work: impl Future<Output = anyhow::Result<T>> + Send + 'static,

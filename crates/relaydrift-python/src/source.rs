@@ -9,7 +9,6 @@ use arrow::array::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 use futures::{StreamExt, TryStreamExt};
 use pyo3::prelude::*;
@@ -17,6 +16,8 @@ use pyo3::types::{PyBytes, PyCapsule};
 use relaydrift::host;
 use relaydrift_datafusion::{described, plain};
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::host::Table;
@@ -59,6 +60,12 @@ impl Source {
         let planned = wait(py, async move { source.ask(&query).await })?;
         let columns = plain::schema(planned.schema().as_arrow());
         Ok(Answer { planned, columns })
+    }
+
+    /// Reads raw logs now.
+    fn read(&self, py: Python<'_>) -> PyResult<()> {
+        let source = self.0.clone();
+        wait(py, async move { source.read().await })
     }
 
     /// Files that could not be read so far, and why.
@@ -121,11 +128,23 @@ impl Answer {
         // The protocol leaves it to us whether other types are made here or by the reader.
         drop(requested_schema);
         let planned = self.planned.clone();
-        let rows = wait(py, async move { Ok(planned.execute_stream().await?) })?;
+        let mut rows = wait(py, async move { Ok(planned.execute_stream().await?) })?;
+        let runtime = runtime(py)?;
+        let (sender, received) = mpsc::channel(1);
+        // On threads of ours, where a panic is an error of the task and not the end of the process.
+        let task = runtime.spawn(async move {
+            while let Some(batch) = rows.next().await {
+                // Whoever reads no more has dropped the other end.
+                if sender.send(batch).await.is_err() {
+                    break;
+                }
+            }
+        });
         let stream = Stream {
             columns: self.columns.clone(),
-            rows,
-            runtime: runtime(py)?,
+            received,
+            task: Some(task),
+            runtime,
         };
         capsule(py, Box::new(stream))
     }
@@ -166,20 +185,25 @@ fn capsule(
 /// Rows on their way to a reader that knows nothing of our threads.
 struct Stream {
     columns: SchemaRef,
-    rows: SendableRecordBatchStream,
+    received: mpsc::Receiver<datafusion::common::Result<RecordBatch>>,
+    task: Option<JoinHandle<()>>,
     runtime: &'static Runtime,
 }
 
 impl Stream {
     fn next_batch(&mut self) -> anyhow::Result<Option<RecordBatch>> {
         loop {
-            let rows = &mut self.rows;
+            let received = &mut self.received;
             match self
                 .runtime
-                .block_on(async { timeout(LOOKED, rows.next()).await })
+                .block_on(async { timeout(LOOKED, received.recv()).await })
             {
-                Ok(None) => return Ok(None),
                 Ok(Some(batch)) => return Ok(Some(plain::batch(&self.columns, &batch?)?)),
+                Ok(None) => {
+                    let task = self.task.take();
+                    task.map_or(Ok(()), |task| self.runtime.block_on(task))?;
+                    return Ok(None);
+                }
                 Err(_) => Python::attach(|py| py.check_signals()).context("interrupted")?,
             }
         }

@@ -43,7 +43,7 @@ def connect(lake, *, organization=None, expect=(), settings=None, threads=None):
     organization: whose expectations ``expect`` holds, where there are several.
     expect: exported connectors, domains and certificates that count for the questions asked here.
     settings: thresholds and severities by name, such as ``{"expiry_days": 30}``.
-    threads: cores that an answer may use; all, unless it is given.
+    threads: into how many parts an answer in SQL is cut; one per core, unless it is given. Logs are read with all cores.
 
     Raises Error where there is no lake.
     """
@@ -60,7 +60,7 @@ def logs(*paths, organization=None, server=None, server_from=None, expect=(), se
     For the other parameters see connect. Raises Error where there is no log.
     """
     words = _words(
-        logs=_flat(paths),
+        logs=_paths(paths),
         organization=organization,
         server_from=server_from,
         server=server,
@@ -91,7 +91,7 @@ def check(
         set=settings,
         threads=threads,
     )
-    return _found(_native.check([*words, "--quiet", "--", *_flat(paths)]))
+    return _found(_native.check([*words, "--quiet", "--", *_paths(paths)]))
 
 
 def ingest(*paths, lake, organization=None, server=None, server_from=None, progress=False):
@@ -99,12 +99,14 @@ def ingest(*paths, lake, organization=None, server=None, server_from=None, progr
 
     progress: a bar and a summary on stderr.
 
+    After Ctrl-C what is being read is read to its end and thrown away; what was committed stays.
+
     Returns what was read, as ``relaydrift ingest --format json`` prints it, as a dict. Warns with
     UnreadWarning of files that could not be read.
     """
     words = _words(lake=lake, organization=organization, server_from=server_from, server=server)
     quiet = [] if progress else ["--quiet"]
-    return _found(_native.ingest([*words, *quiet, "--", *_flat(paths)]))
+    return _found(_native.ingest([*words, *quiet, "--", *_paths(paths)]))
 
 
 def register(ctx, connection):
@@ -131,10 +133,7 @@ class Connection:
         Raises Error where it is no SQL, names what is not there, or would write.
         """
         answer = self._source.ask(query)
-        for path, reason in self._source.unread():
-            if path not in self._warned:
-                self._warned.add(path)
-                _warnings.warn(f"cannot read {path}: {reason}", UnreadWarning, stacklevel=2)
+        self._warn()
         return Rows(answer)
 
     def tables(self):
@@ -145,6 +144,8 @@ class Connection:
         """Puts the tables, views and functions into a ``datafusion.SessionContext``, in place of those of the same name."""
         import datafusion
 
+        self._source.read()
+        self._warn()
         ours, theirs = _DATAFUSION, datafusion.__version__
         if theirs.split(".")[0] != ours:
             raise Error(f"datafusion {theirs} cannot take tables of version {ours}: pip install 'datafusion>={ours},<{int(ours) + 1}'")
@@ -161,6 +162,12 @@ class Connection:
             if ctx.table_exist(name):
                 ctx.deregister_table(name)
             ctx.register_table(name, table)
+
+    def _warn(self):
+        for path, reason in self._source.unread():
+            if path not in self._warned:
+                self._warned.add(path)
+                _warnings.warn(f"cannot read {path}: {reason}", UnreadWarning, stacklevel=3)
 
     def __repr__(self):
         return "<relaydrift.Connection>"
@@ -233,9 +240,19 @@ def _flat(value):
         return [value.isoformat()]
     if isinstance(value, (str, _os.PathLike)):
         return [_os.fspath(value)]
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (bytes, bytearray)):
+        raise TypeError(f"{value!r} is no text")
+    if hasattr(value, "__iter__"):
         return [text for each in value for text in _flat(each)]
     return [str(value)]
+
+
+def _paths(values):
+    """Paths of logs, one at the least: where there is none, the configuration would tell others."""
+    paths = _flat(values)
+    if not paths:
+        raise Error("no path: name files, folders or globs of send logs")
+    return paths
 
 
 def _found(found):
