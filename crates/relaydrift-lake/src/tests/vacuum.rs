@@ -131,6 +131,42 @@ async fn parts_stay_where_the_merged_file_is_gone_or_was_never_put_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_merged_file_stays_where_its_parts_are_gone_and_papers_in_a_circle_are_no_proof() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 3).await;
+    let log = folder.path().join("events/_delta_log");
+    let before = all(&log);
+    compact(&lake, Merge::ALL).await.unwrap();
+    let merged = lake.files(Table::Events).await.unwrap().files;
+    let age_all = || {
+        all(folder.path())
+            .iter()
+            .for_each(|file| age(file, 2 * WEEK))
+    };
+    age_all();
+    assert!(!removed(&lake, WEEK).await.is_empty());
+    // An older Delta log is put back, which names the parts.
+    let new = all(&log).into_iter().filter(|file| !before.contains(file));
+    new.for_each(|file| std::fs::remove_file(file).unwrap());
+    // Somebody wrote that the merged file was made of itself.
+    let papers = all(&folder.path().join("_relaydrift/compacted"));
+    let name = merged[0].path.as_str();
+    let paper = papers
+        .iter()
+        .find(|paper| paper.to_string_lossy().contains(name));
+    let mut paper: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(paper.unwrap()).unwrap()).unwrap();
+    paper["parts"].as_array_mut().unwrap().push(name.into());
+    let circle = folder
+        .path()
+        .join("_relaydrift/compacted/events-circle.json");
+    std::fs::write(circle, paper.to_string()).unwrap();
+    age_all();
+    removed(&lake, WEEK).await;
+    assert!(folder.path().join("events").join(name).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_dead_runs_left_goes_and_what_is_decided_or_foreign_stays() {
     let (folder, lake) = new_lake().await;
     small_batches(&lake, 1).await;
