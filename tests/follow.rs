@@ -696,6 +696,24 @@ fn what_was_there_before_or_is_long_over_raises_no_alarm() {
 }
 
 #[test]
+fn a_change_that_another_program_took_in_is_told() {
+    let folder = empty("alarms-of-others");
+    let (logs, lake) = (folder.join("logs"), folder.join("lake"));
+    std::fs::create_dir_all(&logs).expect("a folder");
+    let lake = lake.to_str().expect("UTF-8");
+    let (command, told) = pager(&folder);
+    let said = Arc::default();
+    let options = [&EVER[..], &["--on-drift", &command]].concat();
+    let follow = Follow::start_with(&logs, lake, &said, &options);
+    follow.wait_for("0 breaking changes so far", 1);
+    run_for(0, &["ingest", "tests/fleet", "--lake", lake, "--quiet"]);
+    wait_until("it is told", || {
+        told.exists() && is_settled(lake) && all_told(&lines(&told))
+    });
+    follow.stop();
+}
+
+#[test]
 fn a_way_that_cannot_work_is_an_error_before_anything_is_read() {
     let lake = empty("no-way").join("lake");
     let lake = lake.to_str().expect("UTF-8");
@@ -704,6 +722,16 @@ fn a_way_that_cannot_work_is_an_error_before_anything_is_read() {
             "--on-drift",
             "/no/such/program --now",
             "--on-drift /no/such/program: no such program",
+        ),
+        (
+            "--on-drift",
+            "README.md",
+            "--on-drift README.md: no such program",
+        ),
+        (
+            "--on-drift",
+            "./README.md",
+            "--on-drift ./README.md: no such program",
         ),
         ("--on-drift", "sh 'x", "a quote is not closed"),
         ("--webhook", "http://198.51.100.1/s3cret", "not https"),

@@ -137,12 +137,17 @@ def forked():
     relaydrift.logs("tests/fleet")
     with multiprocessing.get_context("fork").Pool(1) as pool:
         told = [pool.apply(error, ("check", "", "tests/fleet"))]
+    for lake in (None, 7):
+        try:
+            relaydrift.connect(lake)
+        except TypeError as error_:
+            told.append(str(error_))
     for paths in ([], [b"tests/fleet"]):
         try:
             relaydrift.check(*paths)
         except (relaydrift.Error, TypeError) as error_:
             told.append(str(error_))
-    return told
+    return sorted(told)
 
 
 def long(logs):

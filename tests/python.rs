@@ -235,7 +235,13 @@ fn what_cannot_be_answered_is_said() {
         .iter()
         .map(Value::to_string)
         .collect();
-    let wanted = ["was forked", "no path: name files", "is no text"];
+    let wanted = [
+        "was forked",
+        "no path: name files",
+        "is no path",
+        "is no path",
+        "is no path",
+    ];
     assert_eq!(told.len(), wanted.len(), "{told:?}");
     for (told, wanted) in told.iter().zip(wanted) {
         assert!(told.contains(wanted), "{told}");

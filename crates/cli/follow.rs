@@ -49,7 +49,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
         logs: HashMap::new(),
         told: HashSet::new(),
         breaking: None,
-        unjudged: true,
+        judged: None,
         alarms,
         merging: None,
     };
@@ -145,8 +145,8 @@ struct Follower<'a> {
     told: HashSet<(PathBuf, String)>,
     /// Keys of the breaking changes that are known; none before the first look.
     breaking: Option<BTreeSet<String>>,
-    /// There may be rows that no drift was looked for in yet.
-    unjudged: bool,
+    /// The newest batch whose changes were told.
+    judged: Option<i64>,
     /// Who is told of breaking changes.
     alarms: Option<Alarms>,
     /// Merges small files; ended with the program, it leaves the lake as it is.
@@ -156,8 +156,6 @@ struct Follower<'a> {
 impl Follower<'_> {
     /// Takes in what is new; true if all could be read.
     async fn look(&mut self) -> Result<bool> {
-        // Stays so where this look ends early.
-        let unjudged = std::mem::replace(&mut self.unjudged, true);
         let found = self.find().await?;
         let fresh = |source: &&Source| {
             self.logs
@@ -185,10 +183,12 @@ impl Follower<'_> {
         self.warn(&problems);
         self.gaps(&found).await?;
         self.remember(&found, &problems);
-        if unjudged || !outcome.batches.is_empty() {
+        // Others may take in logs too.
+        let newest = self.lake.newest_batch().await?;
+        if self.judged != Some(newest) {
             self.drift().await?;
+            self.judged = Some(newest);
         }
-        self.unjudged = false;
         if !outcome.batches.is_empty() {
             self.merge().await?;
         }

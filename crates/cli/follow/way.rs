@@ -187,11 +187,27 @@ fn words(command: &str) -> Result<Vec<String>> {
 
 /// True unless it is plain that there is no such program: better known now than when mail breaks.
 fn is_there(program: &str) -> bool {
-    if cfg!(windows) || program.contains('/') {
-        return cfg!(windows) || Path::new(program).is_file();
+    if cfg!(windows) {
+        return true;
+    }
+    if program.contains('/') {
+        return is_program(Path::new(program));
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&folders).any(|folder| is_program(&folder.join(program)))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let may_run = |about: &std::fs::Metadata| about.permissions().mode() & 0o111 != 0;
+    file.metadata()
+        .is_ok_and(|about| about.is_file() && may_run(&about))
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file()
 }
 
 impl Change {

@@ -209,14 +209,27 @@ impl Lake {
     }
 
     /// The newest version of a table; [`None`] if it was never created.
+    ///
+    /// # Errors
+    /// [`Error::NoLake`] if the lake has gone since it was opened.
     pub(crate) async fn table(&self, table: Table) -> Result<Option<DeltaTable>, Error> {
         let mut delta = DeltaTable::new(self.log_store(table));
         match delta.load().await {
             Ok(()) => Ok(Some(delta)),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            // Made by a run that stopped, or before there was such a table.
-            Err(_) if !self.has_log(table).await? => Ok(None),
-            Err(error) => Err(Error::delta(table)(error)),
+            Err(error) => {
+                let is_none = matches!(error, DeltaTableError::NotATable(_));
+                // Made by a run that stopped, or before there was such a table.
+                if !is_none && self.has_log(table).await? {
+                    return Err(Error::delta(table)(error));
+                }
+                // A lake on a drive that is away has no tables either, and is not an empty one.
+                match self.paper().await? {
+                    true => Ok(None),
+                    false => Err(Error::NoLake {
+                        location: self.root.to_string(),
+                    }),
+                }
+            }
         }
     }
 

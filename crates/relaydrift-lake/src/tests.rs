@@ -131,6 +131,21 @@ fn location(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_that_has_gone_is_neither_read_as_an_empty_one_nor_begun_anew() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 1).await;
+    let away = folder.path().with_extension("away");
+    std::fs::rename(folder.path(), &away).unwrap();
+    let gone = |error: Error| assert!(matches!(error, Error::NoLake { .. }), "{error}");
+    gone(lake.files(Table::Events).await.unwrap_err());
+    gone(lake.files_at(Table::Events, 1).await.unwrap_err());
+    gone(lake.begin().await.unwrap_err());
+    assert!(!folder.path().exists());
+    std::fs::rename(&away, folder.path()).unwrap();
+    assert_eq!(lake.begin().await.unwrap().number(), 2);
+}
+
 #[tokio::test]
 async fn a_folder_that_delta_takes_for_another_is_refused() {
     let folder = tempfile::tempdir().unwrap();

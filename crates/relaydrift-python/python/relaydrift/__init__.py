@@ -42,12 +42,12 @@ def connect(lake, *, organization=None, expect=(), settings=None, threads=None):
 
     organization: whose expectations ``expect`` holds, where there are several.
     expect: exported connectors, domains and certificates that count for the questions asked here.
-    settings: thresholds and severities by name, such as ``{"expiry_days": 30}``.
+    settings: thresholds and severities by name, such as ``{"expiry_first_days": 30}``.
     threads: into how many parts an answer in SQL is cut; one per core, unless it is given. Logs are read with all cores.
 
     Raises Error where there is no lake.
     """
-    words = _words(lake=lake, organization=organization, expect=expect, set=settings, threads=threads)
+    words = _words(lake=_path(lake), organization=organization, expect=expect, set=settings, threads=threads)
     return Connection(_native.open(words))
 
 
@@ -104,7 +104,7 @@ def ingest(*paths, lake, organization=None, server=None, server_from=None, progr
     Returns what was read, as ``relaydrift ingest --format json`` prints it, as a dict. Warns with
     UnreadWarning of files that could not be read.
     """
-    words = _words(lake=lake, organization=organization, server_from=server_from, server=server)
+    words = _words(lake=_path(lake), organization=organization, server_from=server_from, server=server)
     quiet = [] if progress else ["--quiet"]
     return _found(_native.ingest([*words, *quiet, "--", *_paths(paths)]))
 
@@ -240,19 +240,34 @@ def _flat(value):
         return [value.isoformat()]
     if isinstance(value, (str, _os.PathLike)):
         return [_os.fspath(value)]
-    if isinstance(value, (bytes, bytearray)):
+    if value is None or isinstance(value, (bytes, bytearray)):
         raise TypeError(f"{value!r} is no text")
     if hasattr(value, "__iter__"):
         return [text for each in value for text in _flat(each)]
     return [str(value)]
 
 
+def _path(value):
+    """One path, as a text."""
+    if not isinstance(value, (str, _os.PathLike)):
+        raise TypeError(f"{value!r} is no path")
+    return _os.fspath(value)
+
+
 def _paths(values):
     """Paths of logs, one at the least: where there is none, the configuration would tell others."""
-    paths = _flat(values)
+    paths = list(_paths_in(values))
     if not paths:
         raise Error("no path: name files, folders or globs of send logs")
     return paths
+
+
+def _paths_in(values):
+    for value in values:
+        if isinstance(value, (str, bytes, _os.PathLike)) or not hasattr(value, "__iter__"):
+            yield _path(value)
+        else:
+            yield from _paths_in(value)
 
 
 def _found(found):
