@@ -223,12 +223,12 @@ fn every_table_and_view_has_the_same_rows_on_windows() {
         }
     }
     assert!(tables.len() > 50, "{}", tables.len());
-    let rows = |tables: &[(&String, &Vec<String>)], separator: &str| {
+    let rows = |tables: &[(&String, &Vec<String>)]| {
         let rows = tables.iter().map(|(table, columns)| {
             let texts = columns.iter().map(|column| {
                 let text = format!("coalesce(cast(\"{column}\" as varchar), '-')");
                 match column.ends_with("path") {
-                    true => format!("replace({text}, '/', '{separator}')"),
+                    true => format!(r"replace({text}, '/', '\')"),
                     false => text,
                 }
             });
@@ -252,8 +252,8 @@ fn every_table_and_view_has_the_same_rows_on_windows() {
         .collect();
     let mut seen = 0;
     for some in all.chunks(16) {
-        let here = query_sorted(&FLEET, &rows(some, r"\"));
-        let there = windows.query(&FLEET, &rows(some, "/"));
+        let here = query_sorted(&FLEET, &rows(some));
+        let there = windows.query(&FLEET, &rows(some));
         for (here, there) in here.iter().zip(&there) {
             assert_eq!(here, there);
         }
