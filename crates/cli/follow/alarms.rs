@@ -148,13 +148,14 @@ impl Desk {
         let first = paper.is_none();
         let mut next = paper.clone().unwrap_or_default();
         for (change, json) in found {
-            if !first && change.last() < oldest || !next.known.insert(change.key.clone()) || first {
-                continue;
+            let counts = first || change.last() >= oldest;
+            let is_new = counts && next.known.insert(change.key.clone());
+            if is_new && !first {
+                next.owed.push_back(Owed {
+                    key: change.key.clone(),
+                    json: json.clone(),
+                });
             }
-            next.owed.push_back(Owed {
-                key: change.key.clone(),
-                json: json.clone(),
-            });
         }
         if paper.as_ref() == Some(&next) {
             return Ok(());
