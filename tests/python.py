@@ -147,7 +147,7 @@ def forked():
             relaydrift.check(*paths)
         except (relaydrift.Error, TypeError) as error_:
             told.append(str(error_))
-    return sorted(told)
+    return told
 
 
 def long(logs):

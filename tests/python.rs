@@ -237,9 +237,9 @@ fn what_cannot_be_answered_is_said() {
         .collect();
     let wanted = [
         "was forked",
+        "is no path",
+        "is no path",
         "no path: name files",
-        "is no path",
-        "is no path",
         "is no path",
     ];
     assert_eq!(told.len(), wanted.len(), "{told:?}");

@@ -208,7 +208,8 @@ fn every_table_and_view_has_the_same_rows_on_windows() {
         return;
     };
     let columns = "select table_name, column_name, data_type from information_schema.columns
-        where table_schema = 'public' order by table_name, ordinal_position";
+        where table_schema = 'public' and column_name <> 'ingested_at' -- the clock of the run
+        order by table_name, ordinal_position";
     let mut tables: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut nested = BTreeSet::new();
     for row in query(&FLEET, columns) {

@@ -92,7 +92,6 @@ impl Alarms {
         }
         let mut old = self.old.lock().await;
         let before = old.len();
-        // Whoever was there before an option was first used is among them too: nobody waits for it.
         let over = found.iter().filter(|(change, _)| change.last() < oldest);
         let unknown = self.unknown(over).await;
         old.extend(unknown);

@@ -13,11 +13,23 @@ use crate::Error;
 const LOOKED: Duration = Duration::from_millis(50);
 
 /// The threads, the same for the life of the process.
+///
+/// # Errors
+/// The process is a fork of the one that has them: they are not in it.
 pub(crate) fn runtime(py: Python<'_>) -> PyResult<&'static Runtime> {
-    static RUNTIME: PyOnceLock<Runtime> = PyOnceLock::new();
-    RUNTIME.get_or_try_init(py, || {
-        relaydrift::host::runtime().map_err(|error| raised(&error))
-    })
+    static RUNTIME: PyOnceLock<(u32, Runtime)> = PyOnceLock::new();
+    let ours = std::process::id();
+    let start = || match relaydrift::host::runtime() {
+        Ok(runtime) => Ok((ours, runtime)),
+        Err(error) => Err(raised(&error)),
+    };
+    match RUNTIME.get_or_try_init(py, start)? {
+        (process, runtime) if *process == ours => Ok(runtime),
+        _ => Err(Error::new_err(
+            "relaydrift was used before this process was forked: \
+             multiprocessing.set_start_method('spawn'), or use it first in the new process",
+        )),
+    }
 }
 
 /// What went wrong, for Python.
