@@ -108,7 +108,8 @@ select
     grid.organization,
     grid.server,
     grid.service,
-    grid.hour,
+    -- A series counts in nanoseconds, which not every reader of Parquet knows.
+    arrow_cast(grid.hour, 'Timestamp(Microsecond, Some("UTC"))') as hour,
     case
         when logged.rows > 0 then 'logs'
         when covered.hour is not null then 'quiet'

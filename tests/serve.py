@@ -5,13 +5,15 @@ serve.py URI OPTIONS WHAT, and on stdin a list:
   bind   QUERY VALUES     the rows of a query with values for its placeholders
   hold   COUNT            that many connections at once: how each fared
   lists                   what catalogs and tables there are, and what the server is
-  same   PROGRAM LAKE     names of tables and views whose rows differ from the program's
+  same   PROGRAM LAKE     names of tables and views whose rows differ from the program's, and by engine those whose
+                          rows and sums it reads otherwise from a file that the program wrote
 
 OPTIONS is an object of driver options; QUERY is SQL, VALUES a list.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -48,7 +50,7 @@ def compare(connection, program, lake):
         return pyarrow.parquet.read_table(file)
 
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        differ, count = [], 0
+        differ, count, engines = [], 0, {engine: [] for engine in ENGINES}
         for name, local in zip(names, pool.map(ours, names)):
             with connection.cursor() as cursor:
                 cursor.execute(f"select * from {name}")
@@ -56,7 +58,57 @@ def compare(connection, program, lake):
             count += served.num_rows
             if served.column_names != local.column_names or lines(served) != lines(local):
                 differ.append(name)
-    return {"tables": len(names), "rows": count, "differ": differ}
+            for engine, others in engines.items():
+                if ENGINES[engine](f"{folder}/{name}.parquet", served) != sums(served):
+                    others.append(name)
+    return {"tables": len(names), "rows": count, "differ": differ, "engines": engines}
+
+
+def sums(table):
+    """Rows, values of each column that are not null, and the sum of each that holds whole numbers."""
+    counts = [len(column) - column.null_count for column in table.columns]
+    return [table.num_rows, *counts, *(pyarrow.compute.sum(table[name]).as_py() or 0 for name in numbers(table))]
+
+
+def numbers(table):
+    return [field.name for field in table.schema if pyarrow.types.is_integer(field.type)]
+
+
+def in_sql(table, quote):
+    """What SQL is asked in place of `sums`."""
+    named = [f"{quote}{name}{quote}" for name in table.column_names]
+    whole = [f"coalesce(sum({quote}{name}{quote}), 0)" for name in numbers(table)]
+    return ["count(*)", *(f"count({name})" for name in named), *whole]
+
+
+def by_duckdb(file, table):
+    asked = ", ".join(in_sql(table, '"'))
+    return [int(value) for value in duckdb.execute(f"select {asked} from '{file}'").fetchone()]
+
+
+def by_polars(file, table):
+    whole = [polars.col(name).cast(polars.Int128).sum().alias(f"sum {name}") for name in numbers(table)]
+    read = polars.scan_parquet(file).select(polars.len().alias("rows of it"), polars.all().count(), *whole)
+    return [int(value) for value in read.collect().row(0)]
+
+
+def by_spark(file, table):
+    return [int(value) for value in spark.read.parquet(file).selectExpr(*in_sql(table, "`")).first()]
+
+
+ENGINES, spark = {}, None
+if what == "same":
+    import duckdb
+    import polars
+    import pyarrow.compute
+
+    ENGINES = {"DuckDB": by_duckdb, "Polars": by_polars}
+    if shutil.which("java"):
+        from pyspark.sql import SparkSession
+
+        spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+        spark.sparkContext.setLogLevel("ERROR")
+        ENGINES["Spark"] = by_spark
 
 
 def rows(connection, query):
