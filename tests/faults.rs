@@ -110,8 +110,8 @@ fn an_error_of_any_call_is_told_and_leaves_the_lake_whole() {
 
 /// A call of a run that can be hit again.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Place {
-    call: String,
+pub struct Place {
+    pub call: String,
     /// None where the name is another one in each run (data files).
     path: Option<String>,
     /// Its number among the calls on this path (among all, where there is none) in one thread:
@@ -120,7 +120,7 @@ struct Place {
 }
 
 impl Place {
-    fn is_on(&self, part: &str) -> bool {
+    pub fn is_on(&self, part: &str) -> bool {
         self.path.as_ref().is_some_and(|path| path.contains(part))
     }
 }
@@ -133,37 +133,46 @@ impl fmt::Display for Place {
 }
 
 /// Logs, the lake before they are taken in, and what it has to hold before and after.
-struct Rig {
+pub struct Rig {
     folder: PathBuf,
+    pub lake: PathBuf,
     old: Content,
-    new: Content,
-    places: Vec<Place>,
+    pub new: Content,
+    pub places: Vec<Place>,
 }
 
 /// One rig per start; none, told, where strace does not work.
 fn rigs(test: &str) -> impl Iterator<Item = Rig> {
-    let strace = Command::new("strace")
-        .args(["-f", "-o", "/dev/null", "true"])
-        .output();
-    let works = strace.is_ok_and(|output| output.status.success());
-    if !works {
-        skip(
-            &format!("faults of {test}"),
-            "strace is missing or must not trace",
-        );
-    }
+    let works = traces(&format!("faults of {test}"));
     let starts = match std::env::var_os("RELAYDRIFT_FAULTS") {
         Some(_) => &STARTS[..],
         None => &STARTS[..2],
     };
     let starts = starts.iter().filter(move |_| works);
-    starts.map(move |start| Rig::new(&format!("faults-{test}-{start}"), *start))
+    starts.map(move |start| {
+        let folder = empty(&format!("faults-{test}-{start}"));
+        Rig::new(&folder, folder.join("lake"), *start)
+    })
+}
+
+/// Whether strace works; where it does not, the test is told as skipped.
+pub fn traces(test: &str) -> bool {
+    let strace = Command::new("strace")
+        .args(["-f", "-o", "/dev/null", "true"])
+        .output();
+    let works = strace.is_ok_and(|output| output.status.success());
+    if !works {
+        skip(test, "strace is missing or must not trace");
+    }
+    works
 }
 
 impl Rig {
-    fn new(name: &str, batches: usize) -> Rig {
+    /// A rig in an empty folder, for a lake there or elsewhere.
+    pub fn new(folder: &Path, lake: PathBuf, batches: usize) -> Rig {
         let mut rig = Rig {
-            folder: empty(name),
+            folder: folder.to_owned(),
+            lake,
             old: None,
             new: None,
             places: Vec::new(),
@@ -193,14 +202,11 @@ impl Rig {
         rig
     }
 
-    fn lake(&self) -> PathBuf {
-        self.folder.join("lake")
-    }
-
-    fn reset(&self) {
-        let (before, lake) = (self.folder.join("before"), self.lake());
+    /// Puts the lake of before in place.
+    pub fn reset(&self) {
+        let (before, lake) = (self.folder.join("before"), &self.lake);
         if lake.exists() {
-            fs::remove_dir_all(&lake).expect("the last lake goes");
+            fs::remove_dir_all(lake).expect("the last lake goes");
         }
         if before.exists() {
             for file in files(&before) {
@@ -212,7 +218,7 @@ impl Rig {
     }
 
     /// An ingest under strace with these options.
-    fn ingest(&self, options: &[&str]) -> Output {
+    pub fn ingest(&self, options: &[&str]) -> Output {
         let mut command = Command::new("strace");
         command
             // Not --seccomp-bpf: with it, signals are not always delivered.
@@ -223,7 +229,7 @@ impl Rig {
             .args(["ingest", "--quiet"])
             .arg(self.folder.join("logs"))
             .arg("--lake")
-            .arg(self.lake())
+            .arg(&self.lake)
             .stdin(Stdio::null());
         for (name, value) in program().get_envs() {
             command.env(name, value.expect("a value"));
@@ -231,7 +237,7 @@ impl Rig {
         command.output().expect("strace starts")
     }
 
-    fn disturbed(&self, place: &Place, effect: &str) -> Output {
+    pub fn disturbed(&self, place: &Place, effect: &str) -> Output {
         let trace = format!("trace={}", place.call);
         let inject = format!("inject={}:{effect}:when={}", place.call, place.when);
         let mut options = vec!["-e", &trace, "-e", &inject];
@@ -249,7 +255,7 @@ impl Rig {
         let output = self.ingest(&["-e", &format!("trace={CALLS}")]);
         assert!(output.status.success(), "{}", said(&output));
         let trace = fs::read(self.folder.join("trace")).expect("a trace");
-        let lake = self.lake().to_str().expect("UTF-8").to_owned();
+        let lake = self.lake.to_str().expect("UTF-8");
         let (mut times, mut seen) = (BTreeMap::<_, usize>::new(), HashSet::new());
         let mut places = Vec::new();
         for line in String::from_utf8_lossy(&trace).lines() {
@@ -267,7 +273,7 @@ impl Rig {
                 *times
             };
             let in_thread = count(thread);
-            let Some(at) = arguments.find(&lake) else {
+            let Some(at) = arguments.find(lake) else {
                 continue;
             };
             let path = arguments[at..].split(['"', '>']).next().unwrap_or_default();
@@ -288,9 +294,8 @@ impl Rig {
     }
 
     /// What readers find.
-    fn content(&self) -> Result<Content, String> {
-        let lake = self.lake();
-        let lake = lake.to_str().expect("UTF-8");
+    pub fn content(&self) -> Result<Content, String> {
+        let lake = self.lake.to_str().expect("UTF-8");
         if !Path::new(lake).join("_relaydrift/lake.json").exists() {
             return Ok(None);
         }
@@ -301,7 +306,7 @@ impl Rig {
     }
 
     /// Readers find the lake of before or of after, nothing between.
-    fn whole(&self) -> Result<Content, String> {
+    pub fn whole(&self) -> Result<Content, String> {
         let found = self.content()?;
         match found == self.old || found == self.new {
             true => Ok(found),
@@ -310,9 +315,9 @@ impl Rig {
     }
 
     /// One more run, and the lake is what it would be without the fault.
-    fn made_good(&self) -> Result<(), String> {
-        let (logs, lake) = (self.folder.join("logs"), self.lake());
-        let [logs, lake] = [&logs, &lake].map(|path| path.to_str().expect("UTF-8"));
+    pub fn made_good(&self) -> Result<(), String> {
+        let logs = self.folder.join("logs");
+        let [logs, lake] = [&logs, &self.lake].map(|path| path.to_str().expect("UTF-8"));
         let commands: [&[&str]; 2] = [
             &["ingest", logs, "--lake", lake, "--quiet"],
             &["verify", "--lake", lake],
@@ -330,9 +335,10 @@ impl Rig {
     }
 }
 
+/// What came of the cases of a test.
 #[derive(Default)]
-struct Tally {
-    cases: usize,
+pub struct Tally {
+    pub cases: usize,
     tried: usize,
     hit: usize,
     failed: Vec<String>,
@@ -353,7 +359,7 @@ impl Tally {
     }
 
     /// Counts a case: whether the fault came to pass, or what is wrong after it.
-    fn case(&mut self, name: &impl fmt::Display, check: impl FnOnce() -> Result<bool, String>) {
+    pub fn case(&mut self, name: &impl fmt::Display, check: impl FnOnce() -> Result<bool, String>) {
         self.tried += 1;
         match check() {
             Ok(true) => self.hit += 1,
@@ -366,7 +372,7 @@ impl Tally {
     }
 
     #[track_caller]
-    fn end(self, what: &str) {
+    pub fn end(self, what: &str) {
         let wrong = self.failed.len();
         let Tally {
             cases,
@@ -380,7 +386,7 @@ impl Tally {
     }
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use crate::util::{CONTENT, Fleet, empty, program, query_sorted, run_for, skip, text};
 
-const FLEET: &str = "--servers 3 --days 1 --seed 21 --sessions-per-hour 1";
+pub const FLEET: &str = "--servers 3 --days 1 --seed 21 --sessions-per-hour 1";
 
 const SECRET: &str = "bm90LXRoZS1zZWNyZXQtdGhhdC1pcy1rbm93bg==";
 
 /// A server that ends with its test.
-struct Server {
+pub struct Server {
     child: Child,
     port: u16,
     /// What the program is told of it.
-    environment: Vec<(&'static str, String)>,
+    pub environment: Vec<(&'static str, String)>,
     /// Where lakes are made.
-    bucket: &'static str,
+    pub bucket: &'static str,
 }
 
 impl Drop for Server {
@@ -103,6 +103,15 @@ impl Server {
         Some(server)
     }
 
+    /// Tells the program to ask another port; the one so far.
+    pub fn redirect(&mut self, port: u16) -> u16 {
+        let (_, url) = (self.environment.iter_mut())
+            .find(|(_, value)| value.starts_with("http"))
+            .expect("a server has a URL");
+        *url = format!("http://127.0.0.1:{port}");
+        self.port
+    }
+
     /// Makes the bucket, or puts all files of a folder into it.
     fn upload(&self, folder: Option<&Path>) {
         let (scheme, name) = self.bucket.split_once("://").expect("a URL");
@@ -113,7 +122,7 @@ impl Server {
         assert!(done.status.success(), "{}", text(&done.stderr));
     }
 
-    fn program(&self, args: &[&str]) -> Command {
+    pub fn program(&self, args: &[&str]) -> Command {
         let mut command = program();
         command
             .args(args)
@@ -123,7 +132,7 @@ impl Server {
     }
 
     #[track_caller]
-    fn run(&self, code: i32, args: &[&str]) -> Output {
+    pub fn run(&self, code: i32, args: &[&str]) -> Output {
         let output = self.program(args).output().expect("the program starts");
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}\n{said}");
@@ -131,7 +140,7 @@ impl Server {
     }
 
     #[track_caller]
-    fn content(&self, lake: &str) -> Vec<String> {
+    pub fn content(&self, lake: &str) -> Vec<String> {
         let output = self.run(0, &["sql", "--lake", lake, "--format", "ndjson", CONTENT]);
         let mut rows: Vec<_> = text(&output.stdout).lines().map(str::to_owned).collect();
         rows.sort();
@@ -161,17 +170,8 @@ enum When {
 impl Proxy {
     /// Puts a proxy between the program and the server.
     fn before(server: &mut Server) -> Arc<Proxy> {
-        let (_, url) = (server.environment.iter_mut())
-            .find(|(_, value)| value.starts_with("http"))
-            .expect("a server has a URL");
-        let to: u16 = url
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .expect("a port");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        *url = format!("http://127.0.0.1:{port}");
+        let to = server.redirect(listener.local_addr().expect("an address").port());
         let proxy = Arc::new(Proxy {
             stop: Mutex::new(None),
             stopped: AtomicBool::new(false),
@@ -256,7 +256,7 @@ impl Proxy {
 }
 
 /// Servers that can be had here.
-fn servers(test: &str) -> Vec<Server> {
+pub fn servers(test: &str) -> Vec<Server> {
     let s3 = Server::s3(free_port());
     let azure = Server::azure(free_port());
     for (server, missing) in [("S3", s3.is_none()), ("Azure", azure.is_none())] {
@@ -271,7 +271,7 @@ fn servers(test: &str) -> Vec<Server> {
 }
 
 /// What a local lake of the fleet holds.
-fn local(fleet: &Fleet) -> &'static [String] {
+pub fn local(fleet: &Fleet) -> &'static [String] {
     static ROWS: OnceLock<Vec<String>> = OnceLock::new();
     ROWS.get_or_init(|| {
         let lake = empty("stores-local").join("lake");

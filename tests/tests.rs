@@ -5,10 +5,12 @@
 //! - `fleets`: every planted change is found, nothing else is, from logs and from a lake.
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `faults`: deaths and errors at system calls leave a lake whole, and the next run completes it.
+//! - `power`: what an ingest acknowledged outlives a power cut, on a disk that is cut off.
 //! - `mutations`: damage to the files of a lake is found out.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `stores`: lakes in object stores hold what local ones do, whoever dies or writes at once.
+//! - `chaos`: lakes in object stores that refuse, lose, delay and falsify answers.
 //! - `front_ends`: a delivery that two servers logged is one.
 //! - `fuzz`: what holds for any bytes holds for the corpora of the fuzz targets.
 //! - `rehearse`: other settings of the inbound connector, tried on the sessions there were.
@@ -30,6 +32,7 @@
 //! - `receivers`: what `deliveries` sends to.
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
+mod chaos;
 mod commands;
 mod configuration;
 mod corpus;
@@ -47,6 +50,8 @@ mod lakes;
 mod lnav;
 mod mutations;
 mod planned;
+#[cfg(target_os = "linux")]
+mod power;
 mod powershell;
 mod python;
 mod readme;

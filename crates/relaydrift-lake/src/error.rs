@@ -108,6 +108,12 @@ pub enum Error {
         /// Name of the table.
         table: &'static str,
     },
+    /// A store that goes on listing less than it has.
+    #[error("table {table}: its store lists an older state than it holds; try again")]
+    Behind {
+        /// Name of the table.
+        table: &'static str,
+    },
     /// A data file cannot be decoded or encoded.
     #[error("table {table}: a Parquet file cannot be read or written")]
     Parquet {

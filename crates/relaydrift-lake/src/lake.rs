@@ -14,11 +14,12 @@ use futures::StreamExt;
 use futures::future::join_all;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{Error as StoreError, ObjectStore, PutMode};
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode};
 use relaydrift_ingest::Table;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::apply::ATTEMPTS;
 use crate::remote::Remote;
 use crate::{Error, store};
 
@@ -108,31 +109,38 @@ impl Lake {
                 Lake::local(&folder, location)?
             }
         };
-        if !lake.paper().await? {
+        lake.create().await?;
+        Ok(lake)
+    }
+
+    /// Makes what is not there yet, also after a run that stopped in between.
+    pub(crate) async fn create(&self) -> Result<(), Error> {
+        if !self.paper().await? {
             let created_by = concat!("relaydrift ", env!("CARGO_PKG_VERSION")).to_owned();
             let paper = Paper {
                 format: FORMAT,
                 created_by,
             };
-            let path = lake.path(&["_relaydrift", "lake.json"]);
+            let path = self.path(&["_relaydrift", "lake.json"]);
             let json = serde_json::to_vec(&paper).map_err(|source| Error::Json {
                 path: path.to_string(),
                 source,
             })?;
-            match lake
+            match self
                 .store
                 .put_opts(&path, json.into(), PutMode::Create.into())
                 .await
             {
-                Ok(_) | Err(StoreError::AlreadyExists { .. }) => {}
+                Ok(_) => {}
+                // Another run was first, if there is one: a refused write does not say why it was.
+                Err(StoreError::AlreadyExists { .. }) if self.paper().await? => {}
                 Err(source) => return Err(Error::store(&path)(source)),
             }
         }
-        // Also after a run that stopped between these steps.
-        let tables = join_all(Table::ALL.map(|table| lake.create_table(table))).await;
+        let tables = join_all(Table::ALL.map(|table| self.create_table(table))).await;
         // Each to its end: one that is dropped half way panics in a thread of Delta's kernel.
         tables.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(lake)
+        Ok(())
     }
 
     fn local(folder: &std::path::Path, location: &str) -> Result<Lake, Error> {
@@ -211,25 +219,46 @@ impl Lake {
     /// The newest version of a table; [`None`] if it was never created.
     ///
     /// # Errors
-    /// [`Error::NoLake`] if the lake has gone since it was opened.
+    /// [`Error::NoLake`] if the lake has gone since it was opened, [`Error::Behind`] if its store lists only what it
+    /// held some time ago.
     pub(crate) async fn table(&self, table: Table) -> Result<Option<DeltaTable>, Error> {
-        let mut delta = DeltaTable::new(self.log_store(table));
-        match delta.load().await {
-            Ok(()) => Ok(Some(delta)),
-            Err(error) => {
+        for _ in 0..ATTEMPTS {
+            let mut delta = DeltaTable::new(self.log_store(table));
+            let loaded = delta.load().await;
+            if let Err(error) = loaded {
                 let is_none = matches!(error, DeltaTableError::NotATable(_));
                 // Made by a run that stopped, or before there was such a table.
                 if !is_none && self.has_log(table).await? {
                     return Err(Error::delta(table)(error));
                 }
-                // A lake on a drive that is away has no tables either, and is not an empty one.
-                match self.paper().await? {
-                    true => Ok(None),
-                    false => Err(Error::NoLake {
-                        location: self.root.to_string(),
-                    }),
-                }
             }
+            let version = delta.version();
+            let next = version.map_or(0, |version| version + 1);
+            // What a list lacks is found by its name.
+            if self.has_version(table, next).await? {
+                continue;
+            }
+            // A lake on a drive that is away has no tables either, and is not an empty one.
+            return match version.is_some() || self.paper().await? {
+                true => Ok(version.map(|_| delta)),
+                false => Err(Error::NoLake {
+                    location: self.root.to_string(),
+                }),
+            };
+        }
+        Err(Error::Behind {
+            table: table.name(),
+        })
+    }
+
+    /// True if a table has that version.
+    async fn has_version(&self, table: Table, version: u64) -> Result<bool, Error> {
+        let name = format!("{version:020}.json");
+        let path = self.path(&[table.name(), "_delta_log", &name]);
+        match self.store.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(source) => Err(Error::store(&path)(source)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Batches of hand-made columns through commit, crash, race and damage.
 
+mod failing;
 mod vacuum;
 
 use std::path::Path;
