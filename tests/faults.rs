@@ -361,6 +361,9 @@ impl Tally {
     /// Counts a case: whether the fault came to pass, or what is wrong after it.
     pub fn case(&mut self, name: &impl fmt::Display, check: impl FnOnce() -> Result<bool, String>) {
         self.tried += 1;
+        if self.tried.is_multiple_of(50) {
+            println!("{} tried so far, {} wrong", self.tried, self.failed.len());
+        }
         match check() {
             Ok(true) => self.hit += 1,
             Ok(false) => println!("missed {name}"),
