@@ -6,6 +6,7 @@
 //! - `scenarios`: one story each: classes of drift, what looks like it, causes of refusals.
 //! - `faults`: deaths and errors at system calls leave a lake whole, and the next run completes it.
 //! - `power`: what an ingest acknowledged outlives a power cut, on a disk that is cut off.
+//! - `model`: whatever happens to logs and to ingests, each row that was there is in the lake once.
 //! - `mutations`: damage to the files of a lake is found out.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
@@ -48,6 +49,7 @@ mod front_ends;
 mod fuzz;
 mod lakes;
 mod lnav;
+mod model;
 mod mutations;
 mod planned;
 #[cfg(target_os = "linux")]

@@ -90,6 +90,8 @@ pub(crate) struct Ledger {
     named: HashMap<(Place, String, String), String>,
     /// By id: the furthest offset read.
     furthest: HashMap<String, u64>,
+    /// By place and `#Date`: the logs that were opened then, each as it was read last.
+    dated: HashMap<(Place, String), Vec<Known>>,
 }
 
 /// The end of a log that was deleted before it was read, or may not have been.
@@ -176,9 +178,13 @@ fn name(path: &Path) -> String {
 #[derive(Clone)]
 struct Known {
     source_id: String,
+    head_bytes: u64,
+    head_hash: String,
     to_offset: u64,
     next_line: u64,
     tail_hash: Option<String>,
+    /// Time of its first row, microseconds, if its first range is told.
+    first_row: Option<i64>,
 }
 
 /// Columns of a `sources` batch that the ledger reads.
@@ -210,21 +216,27 @@ impl Rows<'_> {
 
     /// As [`stamp`]; of a log without `#Date` the range from its start tells it.
     fn stamp(&self, row: usize) -> Option<String> {
-        let first = || {
-            let times = self.0.column_by_name("first_time")?;
-            let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
-            let told = self.int("from_offset", row) == 0 && !times.is_null(row);
-            told.then(|| times.value(row).to_string())
-        };
+        let first = || self.first_row(row).map(|time| time.to_string());
         self.text("log_date", row).or_else(first)
+    }
+
+    /// Time of a log's first row, microseconds, where the range begins at its start.
+    fn first_row(&self, row: usize) -> Option<i64> {
+        let times = self.0.column_by_name("first_time")?;
+        let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let told = self.int("from_offset", row) == 0 && !times.is_null(row);
+        told.then(|| times.value(row))
     }
 
     fn state(&self, row: usize, source_id: String) -> Known {
         Known {
             source_id,
+            head_bytes: self.int("head_bytes", row),
+            head_hash: self.text("head_hash", row).unwrap_or_default(),
             to_offset: self.int("to_offset", row),
             next_line: self.int("from_line", row) + self.int("lines", row),
             tail_hash: self.text("tail_hash", row),
+            first_row: self.first_row(row),
         }
     }
 
@@ -241,6 +253,7 @@ impl Ledger {
     pub(crate) fn new(batches: &[RecordBatch]) -> Ledger {
         let mut known: HashMap<Key, Known> = HashMap::new();
         let (mut named, mut furthest) = (HashMap::new(), HashMap::new());
+        let mut dated: HashMap<(Place, String), Vec<Known>> = HashMap::new();
         for batch in batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
@@ -254,6 +267,9 @@ impl Ledger {
                 }
                 let to = furthest.entry(state.source_id.clone()).or_insert(0);
                 *to = state.to_offset.max(*to);
+                if let Some(date) = rows.text("log_date", row) {
+                    keep_last(dated.entry((key.0.clone(), date)).or_default(), &state);
+                }
                 let newer = known
                     .get(&key)
                     .is_none_or(|old| old.to_offset <= state.to_offset);
@@ -270,6 +286,7 @@ impl Ledger {
             heads,
             named,
             furthest,
+            dated,
         }
     }
 
@@ -309,44 +326,84 @@ impl Ledger {
             return Ok(State::Shorter);
         }
         let Some(state) = state else {
-            return Ok(State::New);
+            return self.renamed(source, &head);
         };
-        let from = state.to_offset.saturating_sub(HEAD as u64);
-        let had = (state.to_offset - from) as usize;
-        let tail = file::range(&source.input, from, had + PEEK)?;
-        if tail.len() < had {
-            // The same start: a log of another hour has another header.
-            return Ok(State::Shorter);
-        }
-        let hash = blake3::hash(&tail[..had]).to_hex();
-        let same = state
-            .tail_hash
-            .as_ref()
-            .is_none_or(|known| known == hash.as_str());
-        if !same {
-            // Rewritten since: another log in the same place.
-            return Ok(State::New);
-        }
-        source.source_id.clone_from(&state.source_id);
-        source.from_offset = state.to_offset;
-        source.from_line = state.next_line;
-        if source.from_offset > 0 {
-            source.header = source.first_header.clone();
-        }
-        let new = &tail[had..];
-        let more = new.len() == PEEK || new.contains(&b'\n');
-        Ok(if more { State::New } else { State::Known })
+        // Rewritten since: another log in the same place.
+        Ok(resume(source, state)?.unwrap_or(State::New))
     }
+
+    /// The same of a log that is not known by its name or a long head: a short one that was renamed or copied was
+    /// opened at the same time and has the same bytes before the known end, or, ending before, the same first row.
+    /// One without a row is not known so: headers alone may be alike.
+    fn renamed(&self, source: &mut Source, head: &[u8]) -> io::Result<State> {
+        let date = source.first_header.date.clone();
+        let logs = date.and_then(|date| self.dated.get(&(source.place.clone(), date)));
+        for log in logs.into_iter().flatten() {
+            let begins_alike = match head.get(..log.head_bytes as usize) {
+                Some(start) => blake3::hash(start).to_hex().as_str() == log.head_hash,
+                None => first_row(head) == log.first_row,
+            };
+            if log.first_row.is_some()
+                && begins_alike
+                && let Some(state) = resume(source, log)?
+            {
+                return Ok(state);
+            }
+        }
+        Ok(State::New)
+    }
+}
+
+/// Keeps of each log the range that ends last, and the time of its first row.
+fn keep_last(logs: &mut Vec<Known>, state: &Known) {
+    let Some(log) = logs.iter_mut().find(|log| log.source_id == state.source_id) else {
+        return logs.push(state.clone());
+    };
+    let first_row = log.first_row.or(state.first_row);
+    if log.to_offset <= state.to_offset {
+        *log = state.clone();
+    }
+    log.first_row = first_row;
+}
+
+/// Moves a source to where the reading of that log ended; [`None`] where its bytes before that are others.
+fn resume(source: &mut Source, log: &Known) -> io::Result<Option<State>> {
+    let from = log.to_offset.saturating_sub(HEAD as u64);
+    let had = (log.to_offset - from) as usize;
+    let tail = file::range(&source.input, from, had + PEEK)?;
+    if tail.len() < had {
+        // The same start: a log of another hour has another header.
+        return Ok(Some(State::Shorter));
+    }
+    let hash = blake3::hash(&tail[..had]).to_hex();
+    let known = log.tail_hash.as_ref();
+    if known.is_some_and(|known| known != hash.as_str()) {
+        return Ok(None);
+    }
+    source.source_id.clone_from(&log.source_id);
+    source.from_offset = log.to_offset;
+    source.from_line = log.next_line;
+    if source.from_offset > 0 {
+        source.header = source.first_header.clone();
+    }
+    let new = &tail[had..];
+    let more = new.len() == PEEK || new.contains(&b'\n');
+    Ok(Some(if more { State::New } else { State::Known }))
 }
 
 /// What tells logs of one name apart: `#Date`, else the time of the first row (microseconds).
 fn stamp(source: &Source, head: &[u8]) -> Option<String> {
-    let first = || {
-        let line = head.split(|byte| *byte == b'\n').next()?;
-        let row = Record::parse(line.trim_ascii_end(), &Columns::default());
-        Some(row.ok()?.time.to_string())
-    };
+    let first = || first_row(head).map(|time| time.to_string());
     source.first_header.date.clone().or_else(first)
+}
+
+/// Time of the first row, microseconds, if there is one that can be read.
+fn first_row(head: &[u8]) -> Option<i64> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n');
+    let line = lines.find(|line| !line.starts_with(b"#"))?;
+    let row = Record::parse(line.trim_ascii_end(), &Columns::default());
+    Some(row.ok()?.time)
 }
 
 /// What was read last of a log that is gone: known by its path, or under another one by its start.

@@ -213,12 +213,14 @@ impl Plan {
         (batch, self.sources.len())
     }
 
-    /// The same log under two names is read once.
+    /// The same log under two names, or a part of it from its start, is read once.
     fn leave_out_copies(&mut self) {
         let mut first: HashMap<(Place, String), usize> = HashMap::new();
         let mut copies = BTreeSet::new();
         for (at, source) in self.sources.iter().enumerate() {
-            let key = (source.place.clone(), source.head_hash.clone());
+            let date = source.first_header.date.as_ref();
+            let alike = date.unwrap_or(&source.head_hash).clone();
+            let key = (source.place.clone(), alike);
             let Some(before) = first.get_mut(&key) else {
                 first.insert(key, at);
                 continue;

@@ -753,6 +753,57 @@ fn a_short_log_that_grew_while_it_was_read_leaves_no_gap() {
     assert_eq!(gap.source.from_line, 4);
 }
 
+/// Reads a log, after what the ledger holds, and adds to it: rows read, and why it was skipped.
+fn read_on(log: &Path, ledger: &mut Vec<RecordBatch>) -> (u64, String) {
+    let plan = find(&[log.to_owned()], &Naming::default()).unwrap();
+    let plan = plan.resume(ledger);
+    let keep = Keep {
+        open_rows: true,
+        ..WHOLE
+    };
+    let (memory, before) = (Memory::default(), Before::default());
+    let cut = Cut::default();
+    let read = read(&plan.sources, before, keep, cut, 1, &memory, &|_| {});
+    let stored = memory.0.into_inner().unwrap().into_iter();
+    let sources = stored.filter(|(of, _)| *of == Table::Sources);
+    ledger.extend(sources.map(|(_, batch)| batch));
+    let reasons = plan.skipped.iter().map(|file| file.reason.clone());
+    (read.unwrap().rows, reasons.collect::<String>())
+}
+
+const NOTHING_NEW: &str = "shorter than what was taken in of it before: nothing new";
+
+#[test]
+fn a_short_log_under_another_name_is_not_taken_in_again() {
+    let row = |n: usize| {
+        format!(
+            "2026-10-05T10:00:0{n}.000Z,Out,08DF1F4EEFBDC00{n},0,,192.0.2.1:25,*,,attempting to connect\r\n"
+        )
+    };
+    let head = "#Software: Microsoft Exchange Server\r\n#Date: 2026-10-05T10:00:00.000Z\r\n";
+    let text = |rows: std::ops::Range<usize>| head.to_owned() + &rows.map(row).collect::<String>();
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Vec::new();
+    let mut read_as = |name: &str, text: String| {
+        let log = folder.path().join(name);
+        std::fs::write(&log, text).unwrap();
+        read_on(&log, &mut ledger)
+    };
+    let new = |rows: u64| (rows, String::new());
+    assert_eq!(read_as("SEND2026100510-1.LOG", text(0..2)), new(2));
+    assert_eq!(read_as("SEND2026100510-1.LOG", text(0..5)), new(3));
+    assert_eq!(read_as("SEND2026100510-2.LOG", text(0..5)), new(0));
+    assert_eq!(read_as("SEND2026100510-3.LOG", text(0..7)), new(2));
+    // Older copies.
+    for rows in [1, 2, 4] {
+        let found = read_as("SEND2026100510-4.LOG", text(0..rows));
+        assert_eq!(found, (0, NOTHING_NEW.to_owned()), "{rows} rows");
+    }
+    // A header alone, and other rows below the same header, are another log.
+    assert_eq!(read_as("SEND2026100510-5.LOG", text(0..0)), new(0));
+    assert_eq!(read_as("SEND2026100510-6.LOG", text(5..7)), new(2));
+}
+
 #[test]
 fn a_short_log_that_is_cut_back_is_not_taken_in_again() {
     let row = |n: usize| {
@@ -768,30 +819,12 @@ fn a_short_log_that_is_cut_back_is_not_taken_in_again() {
         let mut ledger = Vec::new();
         let mut read_now = |text: String| {
             std::fs::write(&log, text).unwrap();
-            let plan = find(std::slice::from_ref(&log), &Naming::default()).unwrap();
-            let plan = plan.resume(&ledger);
-            let keep = Keep {
-                open_rows: true,
-                ..WHOLE
-            };
-            let (memory, before) = (Memory::default(), Before::default());
-            let cut = Cut::default();
-            let read = read(&plan.sources, before, keep, cut, 1, &memory, &|_| {});
-            let stored = memory.0.into_inner().unwrap();
-            ledger.extend(
-                stored
-                    .into_iter()
-                    .filter(|(of, _)| *of == Table::Sources)
-                    .map(|(_, batch)| batch),
-            );
-            let reasons = plan.skipped.iter().map(|file| file.reason.clone());
-            (read.unwrap().rows, reasons.collect::<String>())
+            read_on(&log, &mut ledger)
         };
-        let nothing = "shorter than what was taken in of it before: nothing new";
         assert_eq!(read_now(text(2)), (2, String::new()));
         assert_eq!(read_now(text(6)), (4, String::new()));
         for rows in 1..6 {
-            assert_eq!(read_now(text(rows)), (0, nothing.to_owned()), "{rows} rows");
+            assert_eq!(read_now(text(rows)), (0, NOTHING_NEW.to_owned()), "{rows} rows");
         }
         assert_eq!(read_now(text(7)), (1, String::new()));
         // Another log of that name begins with another row.
