@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use crate::util::{empty, files, program, query, query_sorted, run_for, text};
 
 /// A running `relaydrift follow` and what it said.
-struct Follow {
-    child: Child,
+pub(crate) struct Follow {
+    pub(crate) child: Child,
     said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Follow {
-    fn start(logs: &Path, lake: &str, said: &Arc<Mutex<Vec<String>>>) -> Follow {
+    pub(crate) fn start(logs: &Path, lake: &str, said: &Arc<Mutex<Vec<String>>>) -> Follow {
         Follow::start_with(logs, lake, said, &[])
     }
 
@@ -75,8 +75,28 @@ impl Follow {
         }
     }
 
+    /// Waits until a lake has so many rows.
+    #[track_caller]
+    pub(crate) fn wait_for_rows(&self, lake: &str, least: u64) {
+        let begun = Instant::now();
+        let rows = || query(&["--lake", lake], "select count(*) as n from events")[0]["n"].as_u64();
+        while rows() < Some(least) && begun.elapsed() < Duration::from_secs(120) {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// The most memory it has had so far, KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        peak.unwrap_or(0)
+    }
+
     /// Ends it as a service manager does; it must end well.
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();
         assert!(sent.expect("kill runs").success());
@@ -98,26 +118,26 @@ fn keep(lines: impl BufRead + Send + 'static, said: Arc<Mutex<Vec<String>>>) {
     });
 }
 
-fn count(said: &Arc<Mutex<Vec<String>>>, what: &str) -> usize {
+pub(crate) fn count(said: &Arc<Mutex<Vec<String>>>, what: &str) -> usize {
     let said = said.lock().expect("said");
     said.iter().filter(|line| line.contains(what)).count()
 }
 
 /// A server that logs: rows of interleaved sessions, cut anywhere between two writes.
-struct Server {
+pub(crate) struct Server {
     folder: PathBuf,
     name: &'static str,
-    instance: usize,
+    pub(crate) instance: usize,
     session: u64,
     /// Bytes that are in the server's buffer.
     buffer: Vec<u8>,
     /// Logs that are no longer written, and how many batches there were when they were closed.
-    closed: VecDeque<(PathBuf, usize)>,
-    written: Vec<String>,
+    pub(crate) closed: VecDeque<(PathBuf, usize)>,
+    pub(crate) written: Vec<String>,
 }
 
 impl Server {
-    fn new(logs: &Path, name: &'static str, first: u64) -> Server {
+    pub(crate) fn new(logs: &Path, name: &'static str, first: u64) -> Server {
         let folder = logs.join(name).join("Hub/ProtocolLog/SmtpSend");
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut server = Server {
@@ -133,13 +153,13 @@ impl Server {
         server
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder
             .join(format!("SEND2026100510-{}.LOG", self.instance))
     }
 
     /// Closes the log and begins another; one in three without a header, as after a restart.
-    fn rotate(&mut self, batches: usize) {
+    pub(crate) fn rotate(&mut self, batches: usize) {
         self.flush(usize::MAX);
         if self.instance > 0 {
             self.closed.push_back((self.path(), batches));
@@ -148,15 +168,16 @@ impl Server {
         if !self.instance.is_multiple_of(3) {
             let header = format!(
                 "#Software: Microsoft Exchange Server\r\n#Version: 15.0.0.0\r\n#Log-type: SMTP Send Protocol Log\r\n\
-                 #Date: 2026-10-05T10:00:00.{:03}Z\r\n#Fields: date-time,connector-id,session-id,sequence-number,\
+                 #Date: 2026-10-05T10:{:02}:{:02}.000Z\r\n#Fields: date-time,connector-id,session-id,sequence-number,\
                  local-endpoint,remote-endpoint,event,data,context\r\n",
-                self.instance
+                self.instance / 60 % 60,
+                self.instance % 60
             );
             self.buffer.extend_from_slice(header.as_bytes());
         }
     }
 
-    fn session(&mut self) {
+    pub(crate) fn session(&mut self) {
         self.session += 1;
         let id = format!("{:016X}", self.session);
         for (sequence, event) in ["+", "<", ">", "<", "-"].iter().enumerate() {
@@ -175,7 +196,7 @@ impl Server {
     }
 
     /// Brings some of the buffer to disk.
-    fn flush(&mut self, bytes: usize) {
+    pub(crate) fn flush(&mut self, bytes: usize) {
         let bytes = bytes.min(self.buffer.len());
         if bytes == 0 {
             return;
@@ -251,11 +272,7 @@ fn rotation_deletion_and_deaths_lose_no_line_and_double_none() {
         written.append(&mut server.written);
     }
     written.sort();
-    let begun = Instant::now();
-    let rows = || query(&["--lake", lake], "select count(*) as n from events")[0]["n"].as_u64();
-    while rows() < Some(written.len() as u64) && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    follow.wait_for_rows(lake, written.len() as u64);
     follow.stop();
     let held = query_sorted(
         &["--lake", lake],
@@ -304,13 +321,10 @@ fn a_log_deleted_while_it_is_written_leaves_a_gap_and_a_share_that_is_away_none(
     servers[0].rotate(0);
     servers[0].session();
     servers[0].flush(usize::MAX);
-    let begun = Instant::now();
-    let rows = || query(&["--lake", lake], "select count(*) as n from events")[0]["n"].as_u64();
-    while rows() < Some(20) && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    follow.wait_for_rows(lake, 20);
     follow.stop();
-    assert_eq!(rows(), Some(20));
+    let rows = query(&["--lake", lake], "select count(*) as n from events");
+    assert_eq!(rows[0]["n"], 20);
     let gaps = query(
         &["--lake", lake],
         "select path, from_offset, to_offset, rows from sources where array_has(flags, 'gap')",

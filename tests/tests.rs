@@ -9,6 +9,7 @@
 //! - `model`: whatever happens to logs and to ingests, each row that was there is in the lake once.
 //! - `mutations`: damage to the files of a lake is found out.
 //! - `follow`: a lake that follows folders has each line once, whatever is done to the files.
+//! - `soak`: the same for as long as one likes, with deaths, merges and questions all the time.
 //! - `lakes`: a lake is exactly what its logs say, however it came about, and others can read it.
 //! - `stores`: lakes in object stores hold what local ones do, whoever dies or writes at once.
 //! - `chaos`: lakes in object stores that refuse, lose, delay and falsify answers.
@@ -63,6 +64,7 @@ mod reports;
 mod scenarios;
 mod serve;
 mod shell;
+mod soak;
 mod stores;
 mod transcripts;
 mod util;
