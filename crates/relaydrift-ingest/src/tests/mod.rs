@@ -824,7 +824,11 @@ fn a_short_log_that_is_cut_back_is_not_taken_in_again() {
         assert_eq!(read_now(text(2)), (2, String::new()));
         assert_eq!(read_now(text(6)), (4, String::new()));
         for rows in 1..6 {
-            assert_eq!(read_now(text(rows)), (0, NOTHING_NEW.to_owned()), "{rows} rows");
+            assert_eq!(
+                read_now(text(rows)),
+                (0, NOTHING_NEW.to_owned()),
+                "{rows} rows"
+            );
         }
         assert_eq!(read_now(text(7)), (1, String::new()));
         // Another log of that name begins with another row.
