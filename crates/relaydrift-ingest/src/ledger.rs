@@ -183,8 +183,8 @@ struct Known {
     to_offset: u64,
     next_line: u64,
     tail_hash: Option<String>,
-    /// Time of its first row, microseconds, if its first range is told.
-    first_row: Option<i64>,
+    /// Where its first range with rows begins, and the time of its first row, microseconds.
+    first_row: Option<(u64, i64)>,
 }
 
 /// Columns of a `sources` batch that the ledger reads.
@@ -216,16 +216,16 @@ impl Rows<'_> {
 
     /// As [`stamp`]; of a log without `#Date` the range from its start tells it.
     fn stamp(&self, row: usize) -> Option<String> {
-        let first = || self.first_row(row).map(|time| time.to_string());
+        let first = self.first_row(row).filter(|(from, _)| *from == 0);
+        let first = || first.map(|(_, time)| time.to_string());
         self.text("log_date", row).or_else(first)
     }
 
-    /// Time of a log's first row, microseconds, where the range begins at its start.
-    fn first_row(&self, row: usize) -> Option<i64> {
+    /// Where the range begins, and the time of its first row, microseconds, if it has one.
+    fn first_row(&self, row: usize) -> Option<(u64, i64)> {
         let times = self.0.column_by_name("first_time")?;
         let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
-        let told = self.int("from_offset", row) == 0 && !times.is_null(row);
-        told.then(|| times.value(row))
+        (!times.is_null(row)).then(|| (self.int("from_offset", row), times.value(row)))
     }
 
     fn state(&self, row: usize, source_id: String) -> Known {
@@ -341,7 +341,7 @@ impl Ledger {
         for log in logs.into_iter().flatten() {
             let begins_alike = match head.get(..log.head_bytes as usize) {
                 Some(start) => blake3::hash(start).to_hex().as_str() == log.head_hash,
-                None => first_row(head) == log.first_row,
+                None => first_row(head) == log.first_row.map(|(_, time)| time),
             };
             if log.first_row.is_some()
                 && begins_alike
@@ -359,7 +359,8 @@ fn keep_last(logs: &mut Vec<Known>, state: &Known) {
     let Some(log) = logs.iter_mut().find(|log| log.source_id == state.source_id) else {
         return logs.push(state.clone());
     };
-    let first_row = log.first_row.or(state.first_row);
+    // A log that was read before it had a row tells it later.
+    let first_row = log.first_row.into_iter().chain(state.first_row).min();
     if log.to_offset <= state.to_offset {
         *log = state.clone();
     }

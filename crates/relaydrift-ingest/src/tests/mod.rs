@@ -802,6 +802,11 @@ fn a_short_log_under_another_name_is_not_taken_in_again() {
     // A header alone, and other rows below the same header, are another log.
     assert_eq!(read_as("SEND2026100510-5.LOG", text(0..0)), new(0));
     assert_eq!(read_as("SEND2026100510-6.LOG", text(5..7)), new(2));
+    // A log that had no row yet when it was read first.
+    let late = |rows| text(rows).replace("#Date: 2026-10-05T10", "#Date: 2026-10-05T09");
+    assert_eq!(read_as("SEND2026100510-7.LOG", late(0..0)), new(0));
+    assert_eq!(read_as("SEND2026100510-7.LOG", late(0..3)), new(3));
+    assert_eq!(read_as("SEND2026100510-8.LOG", late(0..3)), new(0));
 }
 
 #[test]
