@@ -325,12 +325,15 @@ fn a_log_deleted_while_it_is_written_leaves_a_gap_and_a_share_that_is_away_none(
     follow.stop();
     let rows = query(&["--lake", lake], "select count(*) as n from events");
     assert_eq!(rows[0]["n"], 20);
-    let gaps = query(
-        &["--lake", lake],
-        "select path, from_offset, to_offset, rows from sources where array_has(flags, 'gap')",
-    );
-    let [gap] = gaps.as_slice() else {
-        panic!("{gaps:?}")
+    let gaps = || {
+        query(
+            &["--lake", lake],
+            "select path, from_offset, to_offset, rows from sources where array_has(flags, 'gap') order by batch",
+        )
+    };
+    let found = gaps();
+    let [gap] = found.as_slice() else {
+        panic!("{found:?}")
     };
     assert!(
         gap["path"]
@@ -342,6 +345,18 @@ fn a_log_deleted_while_it_is_written_leaves_a_gap_and_a_share_that_is_away_none(
         (&gap["from_offset"], &gap["to_offset"]),
         (&size.into(), &size.into())
     );
+
+    // Deleted while nobody looks: told by the next run, and not again by the one after.
+    std::fs::remove_file(servers[1].path()).expect("deleted");
+    for run in 1..=2 {
+        let follow = Follow::start(&logs, lake, &said);
+        follow.wait_for("was deleted before it was read to its end", 2);
+        follow.stop();
+        let found = gaps();
+        assert_eq!(found.len(), 2, "run {run}: {found:?}");
+        let path = found[1]["path"].as_str();
+        assert!(path.is_some_and(|path| path.contains("EX02")), "{found:?}");
+    }
     run_for(0, &["verify", "--lake", lake]);
 }
 

@@ -15,7 +15,7 @@ use alarms::Alarms;
 use anyhow::{Context, Result, ensure};
 use datafusion::prelude::col;
 use relaydrift_datafusion::Need;
-use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table};
+use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table, unfinished};
 use relaydrift_lake::{Lake, Merge, Merged, Options, Outcome, compact};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
@@ -42,11 +42,11 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
     let lake = Lake::open_or_create(&args.lake).await?;
     let alarms = Alarms::open(ways, args.alarms.alarm_since, &lake).await?;
     let mut follower = Follower {
+        logs: unread(&lake, &args.paths, &naming).await?,
         args,
         naming,
         lake,
         global,
-        logs: HashMap::new(),
         told: HashSet::new(),
         breaking: None,
         judged: None,
@@ -425,6 +425,26 @@ impl Change {
             text(&self.after),
         )
     }
+}
+
+/// Logs of these folders that may have more than the lake has: they may have gone while nobody looked.
+async fn unread(lake: &Lake, paths: &[PathBuf], naming: &Naming) -> Result<HashMap<PathBuf, Log>> {
+    let ledger = lake.read(Table::Sources).await?;
+    let logs = unfinished(&ledger).into_iter().filter(|log| {
+        let path = &log.source.path;
+        // The same path on another machine is another log.
+        paths.iter().any(|folder| path.starts_with(folder))
+            && naming.place(path) == log.source.place
+    });
+    let log = |log: relaydrift_ingest::Unfinished| Log {
+        source: log.source,
+        settled: true,
+        read: false,
+        newest: log.newest,
+    };
+    Ok(logs
+        .map(|one| (one.source.path.clone(), log(one)))
+        .collect())
 }
 
 /// True if nothing was written into a log between two looks, as far as one can tell from outside.

@@ -6,16 +6,16 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 
-use relaydrift_parse::{Columns, Counts, Record};
+use relaydrift_parse::{Columns, Counts, Header, Record};
 
 use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{
     Place, Source, Table, file,
-    input::Form,
-    source::{HEAD, file_name, unpacked_name},
+    input::{Form, Input},
+    source::{HEAD, file_name, order, unpacked_name},
 };
 
 columns! {
@@ -146,6 +146,57 @@ impl Gap {
     }
 }
 
+/// A log that may have more than a ledger has of it.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// The log, as it was seen when it was read last.
+    pub source: Source,
+    /// The latest log of its place: rows were still written into it.
+    pub newest: bool,
+}
+
+/// The logs that may have more than a ledger (rows of `sources`) has of them: the latest of each place, and those
+/// with an unterminated last line. One whose end was told to be missing is not among them.
+pub fn unfinished(ledger: &[RecordBatch]) -> Vec<Unfinished> {
+    let mut last: HashMap<String, (u64, u64, Rows<'_>, usize)> = HashMap::new();
+    for batch in ledger {
+        for row in 0..batch.num_rows() {
+            let rows = Rows(batch);
+            let Some(id) = rows.text("source_id", row) else {
+                continue;
+            };
+            let at = (rows.int("batch", row), rows.int("to_offset", row));
+            let newer = last
+                .get(&id)
+                .is_none_or(|(batch, to, ..)| (*batch, *to) <= at);
+            if newer {
+                last.insert(id, (at.0, at.1, rows, row));
+            }
+        }
+    }
+    let seen = last.values().filter_map(|(_, _, rows, row)| {
+        let told = rows.has_flag("gap", *row);
+        Some((rows.source(*row)?, rows.int("pending_bytes", *row), told))
+    });
+    let seen: Vec<(Source, u64, bool)> = seen.collect();
+    let mut newest: HashMap<&Place, &Source> = HashMap::new();
+    for (source, ..) in &seen {
+        let latest = newest.entry(&source.place).or_insert(source);
+        if latest.order < source.order {
+            *latest = source;
+        }
+    }
+    let is_newest = |source: &Source| newest[&source.place].source_id == source.source_id;
+    let open = seen
+        .iter()
+        .filter(|(source, pending, told)| !told && (*pending > 0 || is_newest(source)));
+    open.map(|(source, ..)| Unfinished {
+        source: source.clone(),
+        newest: is_newest(source),
+    })
+    .collect()
+}
+
 /// What the ledger says of a log at hand.
 pub(crate) enum State {
     /// It has bytes that were not read yet.
@@ -188,12 +239,13 @@ struct Known {
 }
 
 /// Columns of a `sources` batch that the ledger reads.
+#[derive(Clone, Copy)]
 struct Rows<'a>(&'a RecordBatch);
 
 impl Rows<'_> {
     fn text(&self, column: &str, row: usize) -> Option<String> {
         let array = self.0.column_by_name(column)?;
-        let array = arrow::compute::cast(array, &arrow::datatypes::DataType::Utf8).ok()?;
+        let array = arrow::compute::cast(array, &DataType::Utf8).ok()?;
         let array = array.as_string_opt::<i32>()?;
         (!array.is_null(row)).then(|| array.value(row).to_owned())
     }
@@ -238,6 +290,46 @@ impl Rows<'_> {
             tail_hash: self.text("tail_hash", row),
             first_row: self.first_row(row),
         }
+    }
+
+    fn has_flag(&self, flag: &str, row: usize) -> bool {
+        let flags = self.0.column_by_name("flags");
+        let flags = flags.and_then(|array| array.as_list_opt::<i32>());
+        let flags = flags.filter(|array| !array.is_null(row));
+        let flags = flags.map(|array| array.value(row));
+        let text = |array| arrow::compute::cast(&array, &DataType::Utf8).ok();
+        let flags = flags.and_then(text);
+        let flags = flags
+            .as_ref()
+            .and_then(|array| array.as_string_opt::<i32>());
+        flags.is_some_and(|flags| flags.iter().flatten().any(|one| one == flag))
+    }
+
+    /// The log as it was when this range of it was read.
+    fn source(&self, row: usize) -> Option<Source> {
+        let path = self.text("path", row)?;
+        let header = Header {
+            version: self.text("version", row),
+            date: self.text("log_date", row),
+            ..Header::default()
+        };
+        let size = self.int("to_offset", row) + self.int("pending_bytes", row);
+        Some(Source {
+            place: self.place(row)?,
+            source_id: self.text("source_id", row)?,
+            size,
+            text_bytes: size,
+            from_offset: self.int("from_offset", row),
+            from_line: self.int("from_line", row),
+            head_hash: self.text("head_hash", row)?,
+            head_bytes: self.int("head_bytes", row),
+            order: order(&file_name(Path::new(&path)), &header),
+            first_header: header.clone(),
+            header,
+            input: Input::file(Path::new(&path)),
+            form: Form::default(),
+            path: path.into(),
+        })
     }
 
     fn place(&self, row: usize) -> Option<Place> {

@@ -32,7 +32,7 @@ use arrow::array::RecordBatch;
 
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
-pub use ledger::Gap;
+pub use ledger::{Gap, Unfinished, unfinished};
 pub use object::{Object, Store, is_url};
 pub use observe::Kind;
 pub use place::{LogPath, Naming, Place};

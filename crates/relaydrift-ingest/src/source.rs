@@ -215,24 +215,25 @@ impl Plan {
 
     /// The same log under two names, or a part of it from its start, is read once.
     fn leave_out_copies(&mut self) {
-        let mut first: HashMap<(Place, String), usize> = HashMap::new();
+        let mut dated: HashMap<(Place, String), Vec<usize>> = HashMap::new();
         let mut copies = BTreeSet::new();
         for (at, source) in self.sources.iter().enumerate() {
             let date = source.first_header.date.as_ref();
             let alike = date.unwrap_or(&source.head_hash).clone();
-            let key = (source.place.clone(), alike);
-            let Some(before) = first.get_mut(&key) else {
-                first.insert(key, at);
-                continue;
-            };
-            let (longer, shorter) = if length(source) > length(&self.sources[*before]) {
-                (at, *before)
-            } else {
-                (*before, at)
-            };
-            if is_start_of(&self.sources[shorter], &self.sources[longer]) {
-                copies.insert((shorter, longer));
-                *before = longer;
+            let before = dated.entry((source.place.clone(), alike)).or_default();
+            let longer = before.iter_mut().find_map(|before| {
+                let is_longer = longer_copy(source, &self.sources[*before])?;
+                Some((is_longer, before))
+            });
+            match longer {
+                Some((true, before)) => {
+                    copies.insert((*before, at));
+                    *before = at;
+                }
+                Some((false, before)) => {
+                    copies.insert((at, *before));
+                }
+                None => before.push(at),
             }
         }
         for (copy, of) in &copies {
@@ -257,12 +258,18 @@ fn length(source: &Source) -> u64 {
     file::length(&source.input).unwrap_or(source.size)
 }
 
-/// True if the shorter log ends like the same bytes of the longer one.
-fn is_start_of(shorter: &Source, longer: &Source) -> bool {
-    let to = length(shorter);
+/// Whether a log is longer than another one that it begins like; [`None`] where neither begins with all of the other,
+/// as far as the first and the last bytes of the shorter one tell.
+fn longer_copy(log: &Source, other: &Source) -> Option<bool> {
+    let begins_like = |log: &Source, other| log.begins_like(other).unwrap_or(false);
+    if !begins_like(log, other) && !begins_like(other, log) {
+        return None;
+    }
+    let lengths = [length(log), length(other)];
+    let to = lengths[0].min(lengths[1]);
     let from = to.saturating_sub(HEAD as u64);
     let end = |source: &Source| file::range(&source.input, from, (to - from) as usize).ok();
-    end(shorter) == end(longer)
+    (end(log) == end(other)).then_some(lengths[0] > lengths[1])
 }
 
 /// What a file or a member of an archive is.
@@ -340,6 +347,9 @@ impl Source {
         if self.place != other.place || self.head_bytes < other.head_bytes {
             return Ok(false);
         }
+        if self.head_bytes == other.head_bytes {
+            return Ok(self.head_hash == other.head_hash);
+        }
         let (head, _) = file::head(&self.input, other.head_bytes as usize)?;
         Ok(blake3::hash(&head).to_hex().as_str() == other.head_hash)
     }
@@ -357,7 +367,7 @@ fn source_id(place: &Place, name: &str, head: &[u8]) -> String {
 
 /// The order in which logs were written: the hour in the name (a day's log counts as its first
 /// hour), else in `#Date`; then the instance number, which is not padded.
-fn order(name: &str, header: &Header) -> (u64, u64) {
+pub(crate) fn order(name: &str, header: &Header) -> (u64, u64) {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let stamp = name
         .get(..4)
@@ -755,6 +765,23 @@ mod tests {
         assert_eq!(plan.sources.len(), 1);
         assert_eq!(plan.sources[0].size, long.len() as u64);
         assert!(plan.skipped[0].reason.starts_with("copy of "));
+    }
+
+    #[test]
+    fn logs_that_were_opened_at_one_time_and_end_alike_are_two() {
+        let header = "#Software: Microsoft Exchange Server\r\n#Log-type: SMTP Send Protocol Log\r\n#Date: 2026-10-05T10:00:00.000Z\r\n";
+        let first = format!("{header}{ROW}");
+        let second = format!("{header}{}", ROW.replace("00.000Z", "09.000Z"));
+        let same = ROW.repeat(100);
+        let (first, second) = (first + &same, second + &same);
+        let (_folder, plan) = plan(&[
+            ("EX1/SEND2026100510-1.LOG", &first),
+            ("EX1/SEND2026100510-2.LOG", &second),
+            ("EX1/SEND2026100510-3.LOG", &second[..6000]),
+        ]);
+        assert_eq!(plan.sources.len(), 2);
+        let reason = &plan.skipped[0].reason;
+        assert!(reason.ends_with("SEND2026100510-2.LOG"), "{reason}");
     }
 
     fn plan2(long: &str) -> (tempfile::TempDir, Plan) {
