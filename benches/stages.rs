@@ -108,7 +108,7 @@ mod parse {
     struct Count(u64);
 
     impl<'a> Visit<'a> for Count {
-        fn row(&mut self, row: Row<'a>, _: &Columns) {
+        fn row(&mut self, row: &Row<'a>, _: &Columns) {
             self.0 += black_box(row.record.sequence) as u64;
         }
 
@@ -165,7 +165,7 @@ mod sessions {
     }
 
     impl<'a> Visit<'a> for Fold<'a> {
-        fn row(&mut self, row: Row<'a>, _: &Columns) {
+        fn row(&mut self, row: &Row<'a>, _: &Columns) {
             let count = &mut self.count;
             self.open.push(row, 0, &mut |session: &Session<'a>| {
                 black_box(session);

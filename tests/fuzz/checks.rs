@@ -65,7 +65,7 @@ pub fn lines(bytes: &[u8]) {
 struct Seen(Vec<(u64, Vec<u8>)>);
 
 impl<'a> Visit<'a> for Seen {
-    fn row(&mut self, row: Row<'a>, _: &Columns) {
+    fn row(&mut self, row: &Row<'a>, _: &Columns) {
         row.record.data().value();
         row.record.to_line();
         self.0.push((row.offset, Vec::new()));

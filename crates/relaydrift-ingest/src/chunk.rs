@@ -272,12 +272,12 @@ struct Visitor<'a, 'v, 's> {
 }
 
 impl<'a> Visit<'a> for Visitor<'a, '_, '_> {
-    fn row(&mut self, row: Row<'a>, columns: &Columns) {
-        self.count_hour(&row);
+    fn row(&mut self, row: &Row<'a>, columns: &Columns) {
+        self.count_hour(row);
         if let Some(bytewise) = self.bytewise {
-            let extra = extra(&row, columns);
+            let extra = extra(row, columns);
             self.events.push(Event {
-                row,
+                row: *row,
                 source: self.number as usize,
                 bytewise,
                 extra,

@@ -132,11 +132,11 @@ impl Visitor<'_> {
 }
 
 impl<'a> Visit<'a> for Visitor<'_> {
-    fn row(&mut self, row: Row<'a>, columns: &Columns) {
-        let extra = extra(&row, columns);
+    fn row(&mut self, row: &Row<'a>, columns: &Columns) {
+        let extra = extra(row, columns);
         let source = (0, self.source);
         self.columns
-            .push(&row, source, self.bytewise, extra.as_deref());
+            .push(row, source, self.bytewise, extra.as_deref());
         if self.columns.len() >= self.limit {
             self.flush();
         }

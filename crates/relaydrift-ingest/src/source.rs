@@ -496,7 +496,7 @@ struct First {
 }
 
 impl<'a> Visit<'a> for First {
-    fn row(&mut self, _: Row<'a>, _: &Columns) {
+    fn row(&mut self, _: &Row<'a>, _: &Columns) {
         self.row = true;
     }
 

@@ -24,7 +24,7 @@
 //! struct Refusals(Vec<u64>);
 //!
 //! impl<'a> Visit<'a> for Refusals {
-//!     fn row(&mut self, row: Row<'a>, _: &Columns) {
+//!     fn row(&mut self, row: &Row<'a>, _: &Columns) {
 //!         let reply = reply::parse(row.record.data().bytes);
 //!         if row.record.event() == b"<" && reply.is_some_and(|r| reply::is_attribution_refusal(&r)) {
 //!             self.0.push(row.number);

@@ -89,7 +89,7 @@ impl Counts {
 /// Takes what [`read`] finds, in the order of the file.
 pub trait Visit<'a> {
     /// A row; `columns` is the order in which its line has the fields.
-    fn row(&mut self, row: Row<'a>, columns: &Columns);
+    fn row(&mut self, row: &Row<'a>, columns: &Columns);
     /// A line, or a part of one, that is no row.
     fn reject(&mut self, reject: Reject<'a>);
 }
@@ -118,7 +118,7 @@ pub fn read<'a>(
         counts: Counts::default(),
         has_nul: memchr(0, piece.bytes).is_some(),
         has_stray_cr: has_stray_cr(piece.bytes),
-        before: None,
+        latest: None,
         number: piece.line,
     };
     let mut start = 0;
@@ -143,8 +143,8 @@ struct Reader<'a> {
     has_nul: bool,
     has_stray_cr: bool,
     number: u64,
-    /// The latest row in the standard order.
-    before: Option<Record<'a>>,
+    /// The latest row in the standard order, which becomes the next one where they are alike.
+    latest: Option<Row<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -264,31 +264,31 @@ impl<'a> Reader<'a> {
         if matches!(header.kind, LogKind::Other(_)) {
             return Err(Reason::ForeignLog);
         }
-        let record = self.record(part.body, &header.columns)?;
+        let columns = &header.columns;
+        let (number, offset) = (self.number, part.offset);
+        let alike = self.latest.as_mut().filter(|_| columns.is_standard());
+        let alike = alike.and_then(|row| row.record.go_on(part.body).map(|()| row));
+        let other;
+        let row = match alike {
+            Some(row) => {
+                (row.number, row.offset) = (number, offset);
+                row
+            }
+            None => {
+                let record = Record::parse(part.body, columns)?;
+                other = Row {
+                    record,
+                    number,
+                    offset,
+                };
+                self.latest = columns.is_standard().then_some(other);
+                &other
+            }
+        };
         self.counts.rows += 1;
         self.counts.event_bytes += part.whole;
-        visit.row(
-            Row {
-                record,
-                number: self.number,
-                offset: part.offset,
-            },
-            &header.columns,
-        );
+        visit.row(row, columns);
         Ok(())
-    }
-
-    fn record(&mut self, line: &'a [u8], columns: &Columns) -> Result<Record<'a>, Reason> {
-        if !columns.is_standard() {
-            return Record::parse(line, columns);
-        }
-        let like = self.before.as_ref();
-        let record = match like.and_then(|before| Record::parse_after(line, before)) {
-            Some(record) => record,
-            None => Record::parse(line, columns)?,
-        };
-        self.before = Some(record);
-        Ok(record)
     }
 
     fn reject(&mut self, part: Part<'a>, reason: Reason, visit: &mut impl Visit<'a>) {
@@ -358,8 +358,15 @@ fn glued_at(line: &[u8], reason: Reason) -> Option<usize> {
 
 /// Whether a CR stands anywhere but before an LF.
 fn has_stray_cr(bytes: &[u8]) -> bool {
-    let ends = memchr_iter(b'\n', bytes).filter(|at| *at > 0 && bytes[at - 1] == b'\r');
-    ends.count() != memchr_iter(b'\r', bytes).count()
+    let Some((last, before)) = bytes.split_last() else {
+        return false;
+    };
+    // Without a branch, so that the compiler compares many bytes at once.
+    let stray = before.iter().zip(&bytes[1..]);
+    let stray = stray.fold(false, |any, (byte, next)| {
+        any | ((*byte == b'\r') & (*next != b'\n'))
+    });
+    stray || *last == b'\r'
 }
 
 /// The first run of zero bytes: any at the line's start, [`NUL_RUN`] or more inside it.
@@ -387,7 +394,7 @@ mod tests {
     }
 
     impl<'a> Visit<'a> for Seen {
-        fn row(&mut self, row: Row<'a>, _: &Columns) {
+        fn row(&mut self, row: &Row<'a>, _: &Columns) {
             self.rows.push((row.number, row.offset));
         }
 

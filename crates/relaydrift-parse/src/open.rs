@@ -32,7 +32,7 @@ struct Slot<'a> {
 
 impl<'a> OpenSessions<'a> {
     /// Takes in one row; calls `done` if it completes its session.
-    pub fn push(&mut self, row: Row<'a>, source: u32, done: &mut impl FnMut(&Session<'a>)) {
+    pub fn push(&mut self, row: &Row<'a>, source: u32, done: &mut impl FnMut(&Session<'a>)) {
         let id = row.record.session_id();
         if id.is_empty() {
             // A row without a session is an event and nothing more.
@@ -40,7 +40,7 @@ impl<'a> OpenSessions<'a> {
         }
         let at = self.slot(id);
         let slot = &mut self.slots[at as usize];
-        slot.rows.push(row);
+        slot.rows.push(*row);
         if slot.broken || row.record.event() != b"-" {
             return;
         }
