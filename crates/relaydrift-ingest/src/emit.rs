@@ -21,7 +21,7 @@ use crate::transactions::TransactionColumns;
 use crate::{Keep, Place, Table};
 
 /// Rows after which a builder is emptied into the sink.
-const BATCH_ROWS: usize = 32 * 1024;
+const BATCH_ROWS: usize = 4 * 1024;
 
 /// Times from which anything follows, microseconds since 1970: until 2200. A clock that says 1601 or 9999 is wrong, and
 /// engines that count in nanoseconds stop at such a time; its rows are kept as events and sessions, and say nothing

@@ -16,7 +16,7 @@ use crate::ledger::{SourceColumns, log_times, now};
 use crate::{Error, Keep, Place, Progress, Sink, Skipped, Source, Summary, Table, TaskSink, file};
 
 /// Bytes read by one thread before it takes the next files.
-const TASK_BYTES: u64 = 256 * 1024 * 1024;
+const TASK_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Fewer bytes than this make no task of their own while others wait.
 const SMALL_TASK: u64 = 4 * 1024 * 1024;
