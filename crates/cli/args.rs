@@ -366,9 +366,10 @@ Examples:
 
 Looks every interval, takes in what is new, and prints each change that begins to
 break mail. Only whole lines are taken; nothing is written or held open in the
-folders. A log that was deleted before it was read leaves a row in sources, flagged
-gap, with the offset from which on it is missing. A folder that is gone is waited
-for. Ctrl-C or SIGTERM ends it at any time; it goes on where it was.
+folders. A log that was deleted before it was read, also while nobody looked, leaves
+a row in sources, flagged gap, with the offset from which on it is missing. A folder
+that is gone is waited for. Ctrl-C or SIGTERM ends it at any time; it goes on where
+it was.
 
 --on-drift and --webhook tell of each change that begins to break mail after they
 are first used with a lake, at least once each: what is still to be told stands in
