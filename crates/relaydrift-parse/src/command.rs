@@ -5,7 +5,7 @@
 //! servers, `XPROXY` and `XPROXYTO` between a hub and a front end. Bodies are never logged, and
 //! credentials stand as `<Binary Data>`.
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while1};
 use nom::character::complete::{digit1, space0, space1};
@@ -61,12 +61,16 @@ pub enum Command<'a> {
     Other,
 }
 
+/// Longer than any verb.
+const NO_VERB: usize = 15;
+
 /// Reads a command, in any case.
 pub fn parse(data: &[u8]) -> Command<'_> {
-    let end = data
+    let start = &data[..data.len().min(NO_VERB)];
+    let end = start
         .iter()
         .position(|byte| matches!(byte, b' ' | b'\t' | b':' | b'='));
-    let (verb, rest) = data.split_at(end.unwrap_or(data.len()));
+    let (verb, rest) = data.split_at(end.unwrap_or(start.len()));
     let is = |name: &str| verb.eq_ignore_ascii_case(name.as_bytes());
     match verb.len() {
         4 if is("MAIL") => match path_command("FROM", rest) {
@@ -131,6 +135,18 @@ fn path_command<'a>(word: &str, input: &'a [u8]) -> IResult<&'a [u8], &'a [u8]> 
 /// In angle brackets, or bare up to a space; a quote or bracket that never closes (a cut row) ends
 /// at the next space or bracket.
 fn path(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    // Nearly all: no quote, no source route.
+    if let Some(inner) = input.strip_prefix(b"<")
+        && let Some(end) = memchr2(b'>', b'"', inner)
+        && inner[end] == b'>'
+        && inner[0] != b'@'
+    {
+        return Ok((&inner[end + 1..], &inner[..end]));
+    }
+    any_path(input)
+}
+
+fn any_path(input: &[u8]) -> IResult<&[u8], &[u8]> {
     let open = |byte: u8| byte != b'>' && byte != b' ';
     alt((
         delimited(
@@ -333,6 +349,11 @@ mod tests {
         fn takes_any_bytes(bytes: Vec<u8>, start in "(MAIL FROM:|RCPT TO:|BDAT |)<?\"?@?") {
             let _ = domain(&bytes);
             let _ = parse(&[start.as_bytes(), &bytes].concat());
+        }
+
+        #[test]
+        fn plain_paths_are_read_like_any(text in "<?[<>\"@a:, ]{0,12}") {
+            prop_assert_eq!(path(text.as_bytes()), any_path(text.as_bytes()));
         }
 
         /// Any address without quotes comes back as it went in, and its domain is the tail.

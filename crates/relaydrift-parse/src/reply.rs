@@ -128,7 +128,8 @@ pub fn greeting_time(data: &[u8]) -> Option<i64> {
 /// The address is the client's as the host sees it; an `IPv6:` before it is left out. It is the
 /// text as it stands: a masked address is returned too.
 pub fn hello(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    if !data.starts_with(b"250") {
+    // Of an EHLO answer's many lines this is one.
+    if !data.starts_with(b"250") || memchr::memchr(b'[', data).is_none() {
         return None;
     }
     hello_line(data).ok().map(|(_, found)| found)
