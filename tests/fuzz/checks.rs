@@ -255,7 +255,10 @@ pub fn outputs(bytes: &[u8]) {
             let line = rendered(format, event);
             // Tabs part the fields of LEEF.
             let acting = |line: &str| line.chars().filter(|c| acts(*c)).collect::<String>();
-            assert_eq!(acting(&line), acting(&rendered(format, plain)), "{line:?}");
+            let (found, wanted) = (acting(&line), acting(&rendered(format, plain)));
+            // LEEF leaves out a field without text, and the tab before it.
+            let left_out = text.is_empty() && format == Format::Leef && wanted.starts_with(&found);
+            assert!(found == wanted || left_out, "{line:?}");
         }
     }
 }
