@@ -406,6 +406,34 @@ fn no_more_connections_and_questions_than_allowed() {
 }
 
 #[test]
+fn a_question_that_never_pauses_holds_up_nobody() {
+    let python = python!("serve: a question that never pauses");
+    let (folder, lake) = lake("busy");
+    let server = Server::start(&folder, &lake, &["--timeout", "5s"]);
+    let busy =
+        "select count(*) from events a, events b, events c where a.line + b.line + c.line = 7";
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| server.ask(python, &[busy]));
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(server.ask(python, &["select 1"]), [json!([["1"]])]);
+        let answer = asked.join().expect("an answer");
+        assert!(
+            error(&answer[0]).contains("not answered in 5 s"),
+            "{answer:?}"
+        );
+    });
+    let long = format!("select {}1", "1+".repeat(60_000));
+    let answers = server.ask(python, &[&long, "select 1"]);
+    assert!(
+        error(&answers[0]).contains("at most 4000 are read"),
+        "{answers:?}"
+    );
+    assert_eq!(answers[1], json!([["1"]]));
+    // Though it is still worked on.
+    server.stop();
+}
+
+#[test]
 fn rows_that_come_later_are_seen() {
     let python = python!("serve: later rows");
     let folder = empty("serve-later");
@@ -509,6 +537,11 @@ fn it_does_not_start_open_to_others() {
     );
     let timeout = refused(&["--token-file", &good, "--timeout", "0s"]);
     assert!(timeout.contains("--timeout"), "{timeout}");
+    let name = refused(&["--token-file", &good, "--listen", "localhost:1"]);
+    assert!(
+        name.contains("an IP address and a port are meant"),
+        "{name}"
+    );
     let key = refused(&[
         "--token-file",
         &good,

@@ -514,7 +514,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub token_file: PathBuf,
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:32010")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:32010",
+        value_parser = |text: &str| text
+            .parse::<SocketAddr>()
+            .map_err(|_| "an IP address and a port are meant: 127.0.0.1:32010, [::1]:32010, 0.0.0.0:32010")
+    )]
     pub listen: SocketAddr,
     /// Certificate with its chain, for TLS (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]

@@ -1,9 +1,10 @@
 //! `relaydrift serve`: the tables and views of a lake for whoever has the token, over Arrow Flight SQL.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use relaydrift_serve::{Asked, Limits, Outcome, Tls, Token};
 use tokio::net::TcpListener;
 
@@ -60,11 +61,13 @@ pub async fn run(args: ServeArgs, global: &Global) -> Result<Exit> {
 }
 
 fn token(file: &Path) -> Result<Token> {
-    let text = std::fs::read_to_string(file).with_context(|| {
-        format!(
-            "--token-file {}: cannot be read; make one: openssl rand -hex 32 > {0}",
-            file.display()
-        )
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let file = file.display();
+        let make = match error.kind() {
+            ErrorKind::NotFound => format!("; make one: openssl rand -hex 32 > {file}"),
+            _ => String::new(),
+        };
+        Error::new(error).context(format!("--token-file {file}: cannot be read{make}"))
     })?;
     if relaydrift_export::is_open_to_others(file) {
         eprintln!(

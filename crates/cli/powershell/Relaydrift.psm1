@@ -8,15 +8,19 @@ function Invoke-Relaydrift {
     param([string[]] $Arguments, [string] $Type, [string[]] $Times, [string] $Query)
     $program = 'relaydrift'
     if ($env:RELAYDRIFT_EXE) { $program = $env:RELAYDRIFT_EXE }
-    $before = [Console]::OutputEncoding
     $OutputEncoding = New-Object System.Text.UTF8Encoding $false
+    # A host without a console (ISE, remoting) has no encoding to change.
+    $before = $null
     try {
+        $before = [Console]::OutputEncoding
         [Console]::OutputEncoding = $OutputEncoding
+    } catch { $before = $null }
+    try {
         # A query goes through stdin: Windows PowerShell 5.1 drops quotes inside arguments.
         if ($Query) { $lines = @($Query | & $program @Arguments) } else { $lines = @(& $program @Arguments) }
         $code = $LASTEXITCODE
     } finally {
-        [Console]::OutputEncoding = $before
+        if ($before) { [Console]::OutputEncoding = $before }
     }
     if ($code -gt 1) { throw "relaydrift $($Arguments[0]) ended with exit code $code; its message is above" }
     foreach ($line in $lines) {
@@ -61,11 +65,15 @@ function Get-RelaydriftFilter {
     if ($Given.ContainsKey('End')) { '--until'; ConvertTo-RelaydriftTime $Given['End'] }
 }
 
-# The first rows of a stream, or all of them.
+# The first rows of a stream, or all of them; it is said where there are more.
 function Select-RelaydriftResult {
     param([string] $ResultSize, [Parameter(ValueFromPipeline)] $InputObject)
-    begin { $left = if ($ResultSize -eq 'Unlimited') { [int]::MaxValue } else { [int] $ResultSize } }
-    process { if ($left -gt 0) { $left--; $InputObject } }
+    begin { $left = if ($ResultSize -eq 'Unlimited') { [long]::MaxValue } else { [long] $ResultSize } }
+    process {
+        $left--
+        if ($left -ge 0) { $InputObject }
+        if ($left -eq -1) { Write-Warning "There are more than ${ResultSize}: -ResultSize Unlimited gives all of them" }
+    }
 }
 
 function Get-SendLogDrift {
@@ -89,7 +97,7 @@ function Get-SendLogDrift {
     .PARAMETER Breaking
     Only findings that broke mail.
     .PARAMETER ResultSize
-    At most so many rows, or Unlimited.
+    At most so many rows, 1000 unless given, or Unlimited.
     .EXAMPLE
     Get-SendLogDrift -Lake D:\lake -Start (Get-Date).AddDays(-7) -Breaking
     #>
@@ -130,7 +138,7 @@ function Get-SendLogDiagnosis {
     .PARAMETER End
     Incidents that began before this time.
     .PARAMETER ResultSize
-    At most so many rows, or Unlimited.
+    At most so many rows, 1000 unless given, or Unlimited.
     .EXAMPLE
     Get-SendLogDiagnosis -Lake D:\lake | Format-List
     #>
@@ -173,7 +181,7 @@ function Get-SendLogSession {
     .PARAMETER Refused
     Only sessions in which a recipient was refused.
     .PARAMETER ResultSize
-    At most so many rows, or Unlimited.
+    At most so many rows, 1000 unless given, or Unlimited.
     .EXAMPLE
     Get-SendLogSession -Lake D:\lake -Server EX02 -Refused -ResultSize 20
     #>
@@ -197,9 +205,10 @@ function Get-SendLogSession {
     if ($PSBoundParameters.ContainsKey('End')) { $wanted += "start_time < '$(ConvertTo-RelaydriftTime $End)'" }
     if ($Refused) { $wanted += 'refused > 0' }
     $query = "select * from sessions where $($wanted -join ' and ') order by start_time, server, session_id"
-    if ($ResultSize -ne 'Unlimited') { $query += " limit $ResultSize" }
+    # One more tells that there are more.
+    if ($ResultSize -ne 'Unlimited') { $query += " limit $([long] $ResultSize + 1)" }
     $arguments = @('sql') + @(Get-RelaydriftSource $Lake $Path) + @('--format', 'ndjson', '--quiet')
-    Invoke-Relaydrift $arguments 'Relaydrift.Session' @('start_time', 'end_time') $query
+    Invoke-Relaydrift $arguments 'Relaydrift.Session' @('start_time', 'end_time') $query | Select-RelaydriftResult $ResultSize
 }
 
 function Import-SendLog {

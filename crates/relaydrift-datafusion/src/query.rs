@@ -27,6 +27,8 @@ pub struct Query {
 pub enum QueryError {
     /// Its brackets and types are this deep in each other.
     Deep(usize),
+    /// It has so many operators.
+    Long(usize),
     /// It names a table or view that is not there; those that are, by name.
     Unknown(String, Vec<String>),
     /// It would create, change or drop something.
@@ -88,11 +90,15 @@ impl Query {
 /// Reads a query without asking what it names.
 ///
 /// # Errors
-/// It is no SQL, or nested too deep.
+/// It is no SQL, nested too deep, or has too many operators.
 pub fn statement(ctx: &SessionContext, text: &str) -> Result<Statement, QueryError> {
-    let depth = depth::depth(text);
+    let tokens = depth::tokens(text);
+    let (depth, operators) = (depth::depth(&tokens), depth::operators(&tokens));
     if depth > depth::LIMIT {
         return Err(QueryError::Deep(depth));
+    }
+    if operators > depth::OPERATORS {
+        return Err(QueryError::Long(operators));
     }
     let state = ctx.state();
     let dialect = state.config().options().sql_parser.dialect;
@@ -179,6 +185,12 @@ impl fmt::Display for QueryError {
                 "the query was not run: its brackets and types are {depth} deep, at most {} are read",
                 depth::LIMIT
             ),
+            QueryError::Long(operators) => write!(
+                f,
+                "the query was not run: it has {operators} operators, at most {} are read; a list of values takes none: \
+                 in (…)",
+                depth::OPERATORS
+            ),
             QueryError::Unknown(name, there) => write!(
                 f,
                 "there is no table or view called {name}\n  there are: {}\n  columns: describe drift",
@@ -235,6 +247,25 @@ mod tests {
         }
         let few = format!("select cast(null as int{}) as a", "[]".repeat(20));
         ask(&ctx, &few).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn chains_of_100000_operators_are_refused() {
+        let ctx = context().await;
+        for operator in [
+            "+1",
+            "||'a'",
+            " and 1<>2",
+            "::int",
+            " is null",
+            " union select 1",
+        ] {
+            let query = format!("select 1{}", operator.repeat(100_000));
+            let error = ask(&ctx, &query).await.unwrap_err();
+            assert!(matches!(error, QueryError::Long(_)), "{operator}: {error}");
+        }
+        let values = format!("select 1 in ({}1)", "1,".repeat(10_000));
+        ask(&ctx, &values).await.unwrap();
     }
 
     #[tokio::test]

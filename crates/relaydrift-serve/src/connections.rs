@@ -17,6 +17,9 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 /// Longer than it takes a client that is there to answer a ping.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// How long a client may take to say the first thing: one that holds a place and does not speak is no client.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
 /// How long it is waited after the system had no file for one more connection.
 const NO_FILE: Duration = Duration::from_millis(100);
 
@@ -43,7 +46,7 @@ pub(crate) fn accept(
             let _ = stream.set_nodelay(true);
             let connection = Connection {
                 stream,
-                silence: Box::pin(sleep(SILENCE)),
+                silence: Box::pin(sleep(FIRST_WORD)),
                 _place: place,
             };
             return Some((Ok(connection), (listener, places)));
@@ -51,7 +54,8 @@ pub(crate) fn accept(
     })
 }
 
-/// A connection that ends when nothing went over it for a minute: pings keep one of a living client open.
+/// A connection that ends when nothing went over it for a minute, or nothing came at first: pings keep one of a
+/// living client open.
 pub(crate) struct Connection {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,

@@ -11,6 +11,7 @@ mod handle;
 mod questions;
 mod service;
 mod token;
+mod worker;
 
 pub use questions::{Asked, Open, Outcome};
 pub use token::{Token, Unfit};

@@ -10,7 +10,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_flight::error::FlightError;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -25,6 +24,7 @@ use tonic::Status;
 
 use crate::Limits;
 use crate::handle::Handle;
+use crate::worker::{Pumped, Worker};
 
 /// Makes a context over what is there now, in the given memory and with the files that it may spill to.
 pub type Open = Box<
@@ -130,18 +130,24 @@ impl Questions {
     ) -> Result<Described, Status> {
         let begun = Instant::now();
         let described = async {
-            let _turn = self.turn().await?;
-            let mut planned = self.plan(handle).await?;
-            let values = handle.values()?;
-            if !values.is_empty() {
-                planned = bind(planned, values)?;
-            }
-            let fields = placeholders(&planned)?.into_iter().map(|name| name.field);
-            let placeholders = Schema::new(fields.collect::<Vec<_>>());
-            Ok(Described {
-                columns: columns(&planned),
-                placeholders,
-            })
+            let turn = self.turn().await?;
+            let ctx = self.context().await?;
+            let handle = handle.clone();
+            let work = async move {
+                let _turn = turn;
+                let mut planned = plan(&ctx, &handle).await?;
+                let values = handle.values()?;
+                if !values.is_empty() {
+                    planned = bind(planned, values)?;
+                }
+                let fields = placeholders(&planned)?.into_iter().map(|name| name.field);
+                let placeholders = Schema::new(fields.collect::<Vec<_>>());
+                Ok(Described {
+                    columns: columns(&planned),
+                    placeholders,
+                })
+            };
+            Worker::new()?.done(whole(work)).await
         };
         let described = self.before(begun + self.limits.time, described).await;
         described.inspect_err(|status| {
@@ -167,22 +173,30 @@ impl Questions {
         let deadline = begun + self.limits.time;
         let answer = async {
             let turn = self.turn().await?;
-            let planned = self.plan(handle).await?;
-            let values = handle.values()?;
-            let bound = bind(planned, values)?;
-            let columns = columns(&bound);
-            let rows = bound.execute_stream().await.map_err(refused)?;
-            Ok((turn, columns, rows))
+            let ctx = self.context().await?;
+            let handle = handle.clone();
+            let work = async move {
+                let planned = plan(&ctx, &handle).await?;
+                let values = handle.values()?;
+                let bound = bind(planned, values)?;
+                let columns = columns(&bound);
+                let rows = bound.execute_stream().await.map_err(refused)?;
+                Ok((turn, columns, rows))
+            };
+            let worker = Worker::new()?;
+            let (turn, columns, rows) = worker.done(whole(work)).await?;
+            // The turn is given back when the work has really ended.
+            let rows = rows.map(|rows| rows.map_err(refused));
+            Ok((columns, worker.pump(rows, turn)?))
         };
         match self.before(deadline, answer).await {
-            Ok((turn, columns, rows)) => Ok(Answer {
+            Ok((columns, rows)) => Ok(Answer {
                 columns: columns.clone(),
                 rows: Rows {
                     columns,
                     rows,
                     log,
                     deadline,
-                    _turn: turn,
                 }
                 .stream(),
             }),
@@ -197,19 +211,6 @@ impl Questions {
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Status> {
         let turn = self.running.clone().acquire_owned().await;
         turn.map_err(|_| Status::unavailable("the server is ending"))
-    }
-
-    async fn plan(&self, handle: &Handle) -> Result<DataFrame, Status> {
-        if handle.query.len() > LONGEST {
-            return Err(Status::invalid_argument(format!(
-                "the query was not run: it is {} bytes long, at most {LONGEST} are read",
-                handle.query.len()
-            )));
-        }
-        let ctx = self.context().await?;
-        let invalid = |error: &dyn std::fmt::Display| Status::invalid_argument(short(error));
-        let query = Query::new(&ctx, &handle.query).map_err(|error| invalid(&error))?;
-        query.plan(&ctx).await.map_err(|error| invalid(&error))
     }
 
     async fn context(&self) -> Result<SessionContext, Status> {
@@ -243,13 +244,24 @@ impl Questions {
     }
 }
 
+async fn plan(ctx: &SessionContext, handle: &Handle) -> Result<DataFrame, Status> {
+    if handle.query.len() > LONGEST {
+        return Err(Status::invalid_argument(format!(
+            "the query was not run: it is {} bytes long, at most {LONGEST} are read",
+            handle.query.len()
+        )));
+    }
+    let invalid = |error: &dyn std::fmt::Display| Status::invalid_argument(short(error));
+    let query = Query::new(ctx, &handle.query).map_err(|error| invalid(&error))?;
+    query.plan(ctx).await.map_err(|error| invalid(&error))
+}
+
 /// Rows on their way.
 struct Rows {
     columns: SchemaRef,
-    rows: SendableRecordBatchStream,
+    rows: Pumped,
     log: Log,
     deadline: Instant,
-    _turn: OwnedSemaphorePermit,
 }
 
 impl Rows {
@@ -275,21 +287,20 @@ impl Rows {
     }
 
     async fn next(&mut self) -> Result<Option<RecordBatch>, Status> {
-        let next = whole(self.rows.next().map(Ok));
-        let Ok(next) = timeout_at(self.deadline, next).await else {
+        let Ok(next) = timeout_at(self.deadline, self.rows.next()).await else {
             return Err(self.log.questions.late());
         };
-        let Some(batch) = next? else {
+        let Some(batch) = next else {
             return Ok(None);
         };
-        plain::batch(&self.columns, &batch.map_err(refused)?)
+        plain::batch(&self.columns, &batch?)
             .map(Some)
             .map_err(|error| Status::internal(short(&error)))
     }
 }
 
 /// A panic of the engine is an error of the question, not the end of the connection.
-async fn whole<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+pub(crate) async fn whole<T>(work: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     let done = AssertUnwindSafe(work).catch_unwind().await;
     done.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);

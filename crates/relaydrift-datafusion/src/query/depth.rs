@@ -1,24 +1,64 @@
-//! How deep a statement is nested, told before it is parsed: the parser counts the levels of expressions
-//! and queries, and reads types by recursion without any limit.
+//! How deep and long a statement is, told before it is parsed: the parser counts the levels of expressions
+//! and queries, and reads types by recursion and chains of operators into trees without any limit.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 /// Levels that are read: more than the parser allows of expressions.
 pub const LIMIT: usize = 256;
 
-/// Levels of brackets in each other, and of types (`array<…>`, `int[][]`), which are only counted: no fewer
-/// than there are. The text of a quoted string counts too, as `arrow_cast` reads a type out of it. Text that is
-/// no SQL has none.
-pub fn depth(query: &str) -> usize {
+/// Operators that are read: each of a chain is a level of the tree that is planned, and planning takes time and
+/// memory by their square.
+pub const OPERATORS: usize = 4000;
+
+/// The words of a statement; none of a text that is no SQL.
+pub fn tokens(query: &str) -> Vec<Token> {
     let tokens = Tokenizer::new(&GenericDialect {}, query).tokenize();
-    let tokens = tokens.unwrap_or_default();
+    let mut tokens = tokens.unwrap_or_default();
+    tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+    tokens
+}
+
+/// Operators of any kind, joins and unions too.
+pub fn operators(tokens: &[Token]) -> usize {
+    let is_operator = |token: &&Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::AT
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::EXCEPT
+                | Keyword::ILIKE
+                | Keyword::INTERSECT
+                | Keyword::IS
+                | Keyword::JOIN
+                | Keyword::LIKE
+                | Keyword::NOT
+                | Keyword::OR
+                | Keyword::UNION
+                | Keyword::WHEN
+        ),
+        Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::Placeholder(_)
+        | Token::Comma
+        | Token::Period
+        | Token::SemiColon
+        | Token::LParen
+        | Token::RParen => false,
+        _ => true,
+    };
+    tokens.iter().filter(is_operator).count()
+}
+
+/// Levels of brackets in each other, and of types (`array<…>`, `int[][]`), which are only counted: no fewer
+/// than there are. The text of a quoted string counts too, as `arrow_cast` reads a type out of it.
+pub fn depth(tokens: &[Token]) -> usize {
     let (mut open, mut deepest, mut types) = (0_usize, 0, 0);
     let mut before = &Token::EOF;
-    for token in tokens
-        .iter()
-        .filter(|token| !matches!(token, Token::Whitespace(_)))
-    {
+    for token in tokens {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => open += 1,
             Token::RParen | Token::RBracket | Token::RBrace => open = open.saturating_sub(1),
@@ -79,7 +119,7 @@ mod tests {
             ("select [1, 2], [3]", 1),
             ("select '", 0),
         ] {
-            assert_eq!(depth(query), levels, "{query}");
+            assert_eq!(depth(&tokens(query)), levels, "{query}");
         }
     }
 }
