@@ -4,6 +4,7 @@
 #[path = "../../crates/relaydrift-export/tests/samples/mod.rs"]
 mod samples;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -165,9 +166,21 @@ pub fn archives(bytes: &[u8]) {
     ingest(folder.path(), Cut::default());
 }
 
-/// Rows of every table as text, sorted.
+/// Rows of every table as text, and how often each is there; of observations, which are parts of sums, the sums.
 #[derive(Default)]
-struct Rows(Mutex<Vec<String>>);
+struct Rows(Mutex<BTreeMap<String, [i64; SUMS.len()]>>);
+
+/// Columns of observations that add up, and those that say of what.
+const SUMS: [&str; 4] = ["sessions", "rows", "accepted", "refused"];
+const OBSERVED: [&str; 7] = [
+    "organization",
+    "server",
+    "service",
+    "connector_id",
+    "kind",
+    "value",
+    "hour",
+];
 
 impl Sink for Rows {
     fn task(&self) -> Result<Box<dyn TaskSink + '_>, SinkError> {
@@ -185,15 +198,38 @@ impl TaskSink for Task<'_> {
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
             .collect::<Result<_, _>>()?;
         let schema = batch.schema();
+        let named = || {
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .zip(&columns)
+        };
+        let mut rows = self.0.0.lock().expect("rows");
         for row in 0..batch.num_rows() {
             let mut text = table.name().to_owned();
-            for (field, column) in schema.fields().iter().zip(&columns) {
-                // When it was taken in is no part of a log.
-                if field.name() != "ingested_at" {
+            for (name, column) in named() {
+                let tells = match table {
+                    Table::Observations => OBSERVED.contains(&name),
+                    // When it was taken in is no part of a log.
+                    _ => name != "ingested_at",
+                };
+                if tells {
                     text += &format!("|{}", column.value(row));
                 }
             }
-            self.0.0.lock().expect("rows").push(text);
+            let counts = rows.entry(text).or_default();
+            match table {
+                Table::Observations => {
+                    for (count, sum) in counts.iter_mut().zip(SUMS) {
+                        let (_, column) = named().find(|(name, _)| *name == sum).expect("a sum");
+                        *count += column.value(row).to_string().parse::<i64>()?;
+                    }
+                }
+                // Once or many times is the same.
+                Table::CertificatesSeen => {}
+                _ => counts[0] += 1,
+            }
         }
         Ok(())
     }
@@ -203,7 +239,7 @@ impl TaskSink for Task<'_> {
     }
 }
 
-fn ingest(folder: &Path, cut: Cut) -> (Vec<String>, Summary) {
+fn ingest(folder: &Path, cut: Cut) -> (BTreeMap<String, [i64; SUMS.len()]>, Summary) {
     let keep = Keep {
         events: true,
         sessions: true,
@@ -214,8 +250,7 @@ fn ingest(folder: &Path, cut: Cut) -> (Vec<String>, Summary) {
     let rows = Rows::default();
     let before = Before::default();
     let read = relaydrift_ingest::read(&plan.sources, before, keep, cut, 1, &rows, &|_| ());
-    let mut rows = rows.0.into_inner().expect("rows");
-    rows.sort();
+    let rows = rows.0.into_inner().expect("rows");
     (rows, read.expect("lines and files do not fail a run"))
 }
 
