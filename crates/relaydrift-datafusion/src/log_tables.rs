@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DataFusionError, Result};
@@ -226,12 +226,6 @@ struct CollectTask<'a> {
 
 impl TaskSink for CollectTask<'_> {
     fn take(&mut self, table: Table, batch: RecordBatch) -> Result<(), SinkError> {
-        let (schema, mut columns, _) = batch.into_parts();
-        // Builders leave room for rows that do not come, and these are kept.
-        for column in &mut columns {
-            column.shrink_to_fit();
-        }
-        let batch = RecordBatch::try_new(schema, columns)?;
         self.batches.push((table, batch));
         Ok(())
     }
