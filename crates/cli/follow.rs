@@ -436,15 +436,17 @@ async fn unread(lake: &Lake, paths: &[PathBuf], naming: &Naming) -> Result<HashM
         paths.iter().any(|folder| path.starts_with(folder))
             && naming.place(path) == log.source.place
     });
-    let log = |log: relaydrift_ingest::Unfinished| Log {
-        source: log.source,
-        settled: true,
-        read: false,
-        newest: log.newest,
-    };
-    Ok(logs
-        .map(|one| (one.source.path.clone(), log(one)))
-        .collect())
+    let logs = logs.map(|log| {
+        let path = log.source.path.clone();
+        let log = Log {
+            source: log.source,
+            settled: true,
+            read: false,
+            newest: log.newest,
+        };
+        (path, log)
+    });
+    Ok(logs.collect())
 }
 
 /// True if nothing was written into a log between two looks, as far as one can tell from outside.

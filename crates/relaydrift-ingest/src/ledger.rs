@@ -158,23 +158,20 @@ pub struct Unfinished {
 /// The logs that may have more than a ledger (rows of `sources`) has of them: the latest of each place, and those
 /// with an unterminated last line. One whose end was told to be missing is not among them.
 pub fn unfinished(ledger: &[RecordBatch]) -> Vec<Unfinished> {
-    let mut last: HashMap<String, (u64, u64, Rows<'_>, usize)> = HashMap::new();
+    let mut last: HashMap<String, (Rows<'_>, usize)> = HashMap::new();
     for batch in ledger {
+        let rows = Rows(batch);
         for row in 0..batch.num_rows() {
-            let rows = Rows(batch);
             let Some(id) = rows.text("source_id", row) else {
                 continue;
             };
-            let at = (rows.int("batch", row), rows.int("to_offset", row));
-            let newer = last
-                .get(&id)
-                .is_none_or(|(batch, to, ..)| (*batch, *to) <= at);
-            if newer {
-                last.insert(id, (at.0, at.1, rows, row));
+            let before = last.get(&id);
+            if before.is_none_or(|(of, before)| of.order(*before) <= rows.order(row)) {
+                last.insert(id, (rows, row));
             }
         }
     }
-    let seen = last.values().filter_map(|(_, _, rows, row)| {
+    let seen = last.values().filter_map(|(rows, row)| {
         let told = rows.has_flag("gap", *row);
         Some((rows.source(*row)?, rows.int("pending_bytes", *row), told))
     });
@@ -256,6 +253,11 @@ impl Rows<'_> {
             .column_by_name(column)
             .and_then(|array| array.as_primitive_opt::<Int64Type>());
         array.map_or(0, |array| u64::try_from(array.value(row)).unwrap_or(0))
+    }
+
+    /// What was read later of a log comes later.
+    fn order(&self, row: usize) -> (u64, u64) {
+        (self.int("batch", row), self.int("to_offset", row))
     }
 
     /// How the log is known again, its id and its path.
@@ -520,7 +522,7 @@ fn read_of(source: &Source, ledger: &[RecordBatch]) -> Option<Known> {
                 continue;
             };
             let is_its = known == start || known.0 == source.place && known_path == path;
-            let order = (rows.int("batch", row), rows.int("to_offset", row));
+            let order = rows.order(row);
             if is_its && found.as_ref().is_none_or(|(latest, _)| *latest <= order) {
                 found = Some((order, rows.state(row, source_id)));
             }

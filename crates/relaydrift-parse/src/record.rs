@@ -475,16 +475,10 @@ fn padded(line: &[u8], fields: &[Bounds; FIELD_COUNT]) -> bool {
 }
 
 fn parse_sequence(digits: &[u8]) -> Option<i64> {
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return std::str::from_utf8(digits)
-            .ok()
-            .and_then(|text| text.parse().ok());
+    match leading_number(digits) {
+        Some((value, [])) => Some(value),
+        _ => str::from_utf8(digits).ok()?.parse().ok(),
     }
-    Some(
-        digits
-            .iter()
-            .fold(0, |value, digit| value * 10 + i64::from(digit - b'0')),
-    )
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ impl Questions {
             let (turn, columns, rows) = worker.done(whole(work)).await?;
             // The turn is given back when the work has really ended.
             let rows = rows.map(|rows| rows.map_err(refused));
-            Ok((columns, worker.pump(rows, turn)?))
+            Ok((columns, worker.pump(rows, turn)))
         };
         match self.before(deadline, answer).await {
             Ok((columns, rows)) => Ok(Answer {

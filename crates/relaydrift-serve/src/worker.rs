@@ -3,7 +3,7 @@
 
 use arrow::array::RecordBatch;
 use futures::stream::{Stream, StreamExt};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, channel};
 use tonic::Status;
@@ -14,7 +14,11 @@ use crate::questions::whole;
 const STACK: usize = 64 << 20;
 
 /// Works on one question. Once it is dropped nobody waits for it: its threads end at their next pause.
-pub(crate) struct Worker(Option<Runtime>);
+pub(crate) struct Worker {
+    threads: Handle,
+    /// There until the end.
+    runtime: Option<Runtime>,
+}
 
 /// The rows of a question, and who works on it.
 pub(crate) struct Pumped {
@@ -33,12 +37,11 @@ impl Worker {
             .build();
         let full =
             |error| Status::resource_exhausted(format!("no threads for the question: {error}"));
-        runtime.map(|runtime| Worker(Some(runtime))).map_err(full)
-    }
-
-    fn runtime(&self) -> Result<&Runtime, Status> {
-        let ended = || Status::internal("the question has ended");
-        self.0.as_ref().ok_or_else(ended)
+        let runtime = runtime.map_err(full)?;
+        Ok(Worker {
+            threads: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
     }
 
     /// What comes of it.
@@ -46,7 +49,7 @@ impl Worker {
         &self,
         work: impl Future<Output = Result<T, Status>> + Send + 'static,
     ) -> Result<T, Status> {
-        let done = self.runtime()?.spawn(work).await;
+        let done = self.threads.spawn(work).await;
         done.map_err(|error| Status::internal(error.to_string()))?
     }
 
@@ -55,9 +58,9 @@ impl Worker {
         self,
         rows: impl Stream<Item = Result<RecordBatch, Status>> + Send + 'static,
         turn: OwnedSemaphorePermit,
-    ) -> Result<Pumped, Status> {
+    ) -> Pumped {
         let (sender, receiver) = channel(1);
-        self.runtime()?.spawn(async move {
+        self.threads.spawn(async move {
             let _turn = turn;
             let mut rows = Box::pin(rows);
             loop {
@@ -69,10 +72,10 @@ impl Worker {
                 }
             }
         });
-        Ok(Pumped {
+        Pumped {
             rows: receiver,
             _worker: self,
-        })
+        }
     }
 }
 
@@ -84,7 +87,7 @@ impl Pumped {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }

@@ -91,16 +91,10 @@ fn rows(batches: &Batches, table: Table) -> Vec<TextRow> {
 /// Observations add up: rows with the same key are one.
 fn observations(batches: &Batches) -> BTreeMap<Vec<String>, TextRow> {
     let mut sums: BTreeMap<Vec<String>, TextRow> = BTreeMap::new();
+    let schema = Table::Observations.schema();
+    let columns = schema.fields().iter().map(|field| field.name());
+    let keys: Vec<&String> = columns.take_while(|name| *name != "first_seen").collect();
     for row in rows(batches, Table::Observations) {
-        let keys = [
-            "organization",
-            "server",
-            "service",
-            "connector_id",
-            "kind",
-            "value",
-            "hour",
-        ];
         let key: Vec<String> = keys.iter().map(|key| row[*key].clone()).collect();
         let Some(sum) = sums.get_mut(&key) else {
             sums.insert(key, row);
