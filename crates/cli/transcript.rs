@@ -160,12 +160,8 @@ pub fn talks(entries: &[Entry]) -> Result<Vec<Talk<'_>>> {
         };
         rows.push((row, entry.source));
     }
-    let starts = arrange(&mut rows);
-    let ends = starts.iter().skip(1).copied().chain([rows.len()]);
-    let pieces = starts.iter().zip(ends);
-    Ok(pieces
-        .map(|(start, end)| talk(&rows[*start..end]))
-        .collect())
+    let sessions = arrange(rows, |source| *source);
+    Ok(sessions.iter().map(|rows| talk(rows)).collect())
 }
 
 fn talk<'a>(rows: &[(Row<'a>, u32)]) -> Talk<'a> {

@@ -120,15 +120,12 @@ impl Carry {
                     Err(carried.unreadable(reason, &source_ids[carried.source as usize]))
                 }
             });
-            let mut rows: Vec<(Row<'_>, &Carried)> = rows.collect::<Result<_, _>>()?;
-            let starts = arrange(&mut rows);
-            let ends = starts.iter().skip(1).copied().chain([rows.len()]);
-            for (start, end) in starts.iter().zip(ends) {
+            let rows: Vec<(Row<'_>, &Carried)> = rows.collect::<Result<_, _>>()?;
+            for rows in arrange(rows, |carried| carried.source) {
                 let mut session = Session::default();
-                let rows = &rows[*start..end];
                 rows.iter()
                     .for_each(|(row, carried)| session.push(row, carried.source));
-                each(*place, &session, rows);
+                each(*place, &session, &rows);
             }
         }
         Ok(())

@@ -48,9 +48,7 @@ impl<'a> OpenSessions<'a> {
         for row in &slot.rows {
             self.session.push(row, source);
         }
-        // A second segment under the same id may be cut off by a piece like any other row, so it is
-        // left to the fold over all rows.
-        if self.session.is_final() && self.session.segments.len() == 1 {
+        if is_complete(&self.session) {
             done(&self.session);
             self.release(at, id);
         } else {
@@ -96,15 +94,71 @@ impl<'a> OpenSessions<'a> {
     }
 }
 
-/// Puts the rows that were seen of one id, from any pieces and in any order, into the order in which
-/// they were written, cuts them where a session ended, and says where each session's rows start.
+/// Rows, and whatever the caller knows of each besides.
+type Rows<'a, T> = Vec<(Row<'a>, T)>;
+
+/// Puts the rows that were seen of one id, from any pieces and in any order, into its sessions, the earliest first, each
+/// in the order in which it was written.
 ///
-/// The order depends on the rows alone: by sequence number, unless numbers occur twice (the sequence
-/// restarted, or the id was used again); then by time first. Rows alike in both are put in the order
-/// of their bytes.
+/// What comes out depends on the rows alone. In the order of their places, `source` and line, a run from sequence 0 to
+/// `-` that [`OpenSessions`] would hand over is a session; whichever of them a piece has handed over, the same others
+/// are left. What is no such run is put in order by sequence number, unless numbers occur twice (the sequence
+/// restarted, or rows are missing); then by time first. Rows alike in both are put in the order of their bytes. It is
+/// cut where a session ended.
+pub fn arrange<'a, T>(mut rows: Rows<'a, T>, source: impl Fn(&T) -> u32) -> Vec<Rows<'a, T>> {
+    rows.sort_by_key(|(row, known)| (source(known), row.number, row.offset));
+    let (mut sessions, rest) = whole_runs(rows, source);
+    sessions.extend(cut(in_order(rest)));
+    sessions.sort_by_key(|session| session[0].0.record.time);
+    sessions
+}
+
+/// The runs of one source that are complete, also once those inside them are taken out, and the rows of no run.
 ///
-/// `T` is whatever the caller knows of a row besides.
-pub fn arrange<T>(rows: &mut [(Row<'_>, T)]) -> Vec<usize> {
+/// No two of them can overlap, each begins with its only 0 and ends with its only `-`: the order in which they are taken
+/// out changes nothing.
+fn whole_runs<'a, T>(
+    rows: Rows<'a, T>,
+    source: impl Fn(&T) -> u32,
+) -> (Vec<Rows<'a, T>>, Rows<'a, T>) {
+    let (mut runs, mut rest) = (Vec::new(), Vec::with_capacity(rows.len()));
+    let mut session = Session::default();
+    for row in rows {
+        rest.push(row);
+        let Some(start) = run(&rest, &source) else {
+            continue;
+        };
+        session.reset();
+        rest[start..]
+            .iter()
+            .for_each(|(row, _)| session.push(row, 0));
+        if is_complete(&session) {
+            runs.push(rest.split_off(start));
+        }
+    }
+    (runs, rest)
+}
+
+/// Where the run begins that the last row ends: at the nearest 0, without another end or source in between, so that a
+/// row is passed over once however many ends follow it.
+fn run<T>(rows: &[(Row<'_>, T)], source: impl Fn(&T) -> u32) -> Option<usize> {
+    let ends = |row: &Row<'_>| row.record.event() == b"-";
+    let ((last, of), before) = rows.split_last()?;
+    if !ends(last) {
+        return None;
+    }
+    for (at, (row, known)) in before.iter().enumerate().rev() {
+        if ends(row) || source(known) != source(of) {
+            return None;
+        }
+        if row.record.sequence == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn in_order<'a, T>(mut rows: Rows<'a, T>) -> Rows<'a, T> {
     rows.sort_by_key(|(row, _)| (row.record.sequence, row.record.time));
     let same = |pair: &[(Row<'_>, T)]| pair[0].0.record.sequence == pair[1].0.record.sequence;
     if rows.windows(2).any(same) {
@@ -116,13 +170,26 @@ pub fn arrange<T>(rows: &mut [(Row<'_>, T)]) -> Vec<usize> {
             )
         });
     }
-    let mut starts = Vec::new();
+    rows
+}
+
+/// Cuts rows behind each `-`.
+fn cut<'a, T>(rows: Rows<'a, T>) -> Vec<Rows<'a, T>> {
+    let mut sessions: Vec<Rows<'a, T>> = Vec::new();
     let mut ended = true;
-    for (at, (row, _)) in rows.iter().enumerate() {
+    for row in rows {
         if ended {
-            starts.push(at);
+            sessions.push(Vec::new());
         }
-        ended = row.record.event() == b"-";
+        ended = row.0.record.event() == b"-";
+        let last = sessions.len() - 1; // The first row begins one.
+        sessions[last].push(row);
     }
-    starts
+    sessions
+}
+
+/// True if nothing of a session can be elsewhere. A second segment under the same id may be cut off by a piece like any
+/// other row, so that it is left to whoever holds all rows.
+fn is_complete(session: &Session<'_>) -> bool {
+    session.is_final() && session.segments.len() == 1
 }
