@@ -27,6 +27,7 @@
 //! - `examples`: the ready questions are answered by the shipped fleet.
 //! - `shell`: the shell of `sql` in a real terminal.
 //! - `serve`: a driver that others wrote gets the rows that there are, whoever else asks for whatever.
+//! - `cluster`: a scheduler and executors answer and take in what one process does, whoever dies.
 //! - `python`: the package is installed from its wheel, and used as people use it.
 //! - `lnav`: the log viewer takes our format.
 //! - `powershell`: the PowerShell module passes options and names properties that there are.
@@ -35,6 +36,7 @@
 //! - `corpus`: real excerpts, from the folder that RELAYDRIFT_CORPUS names.
 
 mod chaos;
+mod cluster;
 mod commands;
 mod configuration;
 mod corpus;

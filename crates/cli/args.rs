@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{
     ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, value_parser,
 };
+use relaydrift_cluster::Address;
 use relaydrift_datafusion::{SenderName, SenderNetwork};
 
 use crate::config::Config;
@@ -79,6 +81,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Answer questions of Python, notebooks and BI tools over the network (Arrow Flight SQL)
     Serve(ServeArgs),
+    /// Deal out questions to executors on many machines (Ballista)
+    Scheduler(SchedulerArgs),
+    /// Work on questions for a scheduler
+    Executor(ExecutorArgs),
     /// Send findings, refusals and sessions to a SIEM
     Export(Box<crate::export::ExportArgs>),
     /// Show what is configured, and where each value comes from
@@ -209,7 +215,16 @@ pub fn reading_threads(threads: usize) -> Result<()> {
         .context("cannot start the threads that read logs")
 }
 
+/// Parts of the work of a cluster, unless `--threads` says how many.
+const PARTS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
 impl Global {
+    /// Into how many parts the work of a cluster is cut.
+    pub fn parts(&self) -> NonZeroUsize {
+        let typed = self.typed.threads.and_then(NonZeroU16::new);
+        typed.map_or(PARTS, NonZeroUsize::from)
+    }
+
     /// Judges the options over what is configured.
     pub fn new(typed: GlobalArgs, config: &Config) -> Result<Self> {
         let threads = match (typed.threads, config.get("threads")) {
@@ -281,6 +296,14 @@ pub struct PlaceArgs {
     pub logs: Vec<PathBuf>,
 }
 
+/// Who works on a question.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ClusterArgs {
+    /// Have the executors of this scheduler do the work; --threads is then into how many parts it is cut [default: 8]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub cluster: Option<Address>,
+}
+
 /// `relaydrift check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -331,6 +354,7 @@ Examples:
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
   relaydrift ingest /logs --lake s3://bucket/lake  # AWS_ACCESS_KEY_ID, ...
   relaydrift ingest /logs --lake /lake --format json | jq .rows
+  relaydrift ingest /logs --lake /lake --cluster 10.0.0.5:50050  # executors read
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
 pub struct IngestArgs {
@@ -340,6 +364,9 @@ pub struct IngestArgs {
     /// The lake: a folder, or a URL in an object store (s3, az, abfss, gs); created where there is none
     #[arg(long, value_name = "DIR")]
     pub lake: String,
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,
@@ -518,9 +545,7 @@ pub struct ServeArgs {
         long,
         value_name = "ADDRESS:PORT",
         default_value = "127.0.0.1:32010",
-        value_parser = |text: &str| text
-            .parse::<SocketAddr>()
-            .map_err(|_| "an IP address and a port are meant: 127.0.0.1:32010, [::1]:32010, 0.0.0.0:32010")
+        value_parser = socket
     )]
     pub listen: SocketAddr,
     /// Certificate with its chain, for TLS (PEM)
@@ -550,6 +575,76 @@ pub struct ServeArgs {
     /// See [`ExpectedArgs`].
     #[command(flatten)]
     pub expected: ExpectedArgs,
+}
+
+/// An address and a port to listen on.
+fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(
+        |_| "an IP address and a port are meant: 127.0.0.1:32010, [::1]:32010, 0.0.0.0:32010",
+    )
+}
+
+/// `relaydrift scheduler`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift scheduler
+  relaydrift executor --scheduler 127.0.0.1:50050   # as many as you like
+  relaydrift sql --cluster 127.0.0.1:50050 --lake /lake \"select * from drift\"
+  relaydrift scheduler --listen 10.0.0.5:50050 --plaintext
+
+The scheduler holds no rows and reads no file; executors come and go. An executor
+that says nothing for 20 s is gone, and what it worked on is done again by others.
+A question fails where no executor is left for 20 s. All parts have to be of the
+same version. They speak without TLS and ask nobody who he is: whoever reaches a
+port can have any file read or written that its user can. The network has to be
+one of their own.")]
+pub struct SchedulerArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:50050", value_parser = socket)]
+    pub listen: SocketAddr,
+    /// See [`ReachArgs`].
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// `relaydrift executor`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  relaydrift executor --scheduler 127.0.0.1:50050
+  relaydrift executor --scheduler 10.0.0.5:50050 --listen 10.0.0.7:50051 --plaintext
+  relaydrift executor --scheduler 127.0.0.1:50050 --threads 4 --memory-mb 8000
+
+An executor reads the files of a lake itself: the folder has to be mounted there
+under the same path, or the credentials of its object store be in its environment,
+as for `relaydrift sql`. --threads is how many tasks it works on at once. Ctrl-C or
+SIGTERM ends it once its tasks are done. Rows on their way lie in a folder below
+TMPDIR. See `relaydrift scheduler --help` for whom the network has to be closed to.")]
+pub struct ExecutorArgs {
+    /// The scheduler that deals out the work
+    #[arg(long, value_name = "HOST:PORT")]
+    pub scheduler: Address,
+    /// Address and port where rows are fetched, and one port above where work is taken; port 0 takes two free ones
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = socket)]
+    pub listen: SocketAddr,
+    /// Memory for sorts, joins and groups of all tasks (millions of bytes) [default: 70 % of the machine's]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(64..))]
+    pub memory_mb: Option<u32>,
+    /// See [`ReachArgs`].
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// How the other parts of a cluster reach this one.
+#[derive(Debug, Args)]
+pub struct ReachArgs {
+    /// Name or address under which the others reach it [default: that of --listen]
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Let other machines reach it: the network is closed to everybody else
+    #[arg(long)]
+    pub plaintext: bool,
 }
 
 /// `relaydrift audit`
@@ -595,6 +690,9 @@ pub struct DriftArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Findings from this time on (2026-10-05, 2026-10-05T10:00:00Z, 7d, 24h)
     #[arg(long, value_name = "TIME")]
     pub since: Option<When>,
@@ -645,6 +743,9 @@ pub struct ReportArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// See [`ExpectedArgs`].
     #[command(flatten)]
     pub expected: ExpectedArgs,
@@ -699,6 +800,9 @@ pub struct DiagnoseArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Incidents that refused mail from this time on (2026-10-05, 7d, 24h)
     #[arg(long, value_name = "TIME")]
     pub since: Option<When>,
@@ -804,6 +908,9 @@ pub struct SqlArgs {
     /// See [`PlaceArgs`].
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// See [`ClusterArgs`].
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// List ready questions
     #[arg(long, group = "place")]
     pub examples: bool,

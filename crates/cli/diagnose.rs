@@ -20,8 +20,15 @@ use incident::{Incident, Row, State};
 /// Says what `diagnosis` has; 1 where an incident is open, or was inside `--since`.
 pub async fn run(args: DiagnoseArgs, global: &Global) -> Result<Exit> {
     let naming = source::naming(&args.naming, None)?;
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let opened = source::open_on(
+        &args.cluster,
+        &args.place,
+        naming,
+        &args.expected,
+        Need::Full,
+        global,
+    )
+    .await?;
     wanted(&opened.ctx).await?;
     opened.read(global.quiet).await?;
     let found = found(&opened.ctx, &args).await?.cache().await?;

@@ -26,8 +26,15 @@ pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
         );
     }
     let naming = source::naming(&args.naming, None)?;
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Drift, global).await?;
+    let opened = source::open_on(
+        &args.cluster,
+        &args.place,
+        naming,
+        &args.expected,
+        Need::Drift,
+        global,
+    )
+    .await?;
     opened.read(global.quiet).await?;
     let found = findings(&opened.ctx, &args).await?.cache().await?;
     let breaking = found.clone().filter(col("breaking"))?.count().await?;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use relaydrift_ingest::{LogPath, Skipped, Summary, Table};
-use relaydrift_lake::{Lake, Options};
+use relaydrift_cluster as cluster;
+use relaydrift_ingest::{LogPath, Skipped, Summary, Table, is_url};
+use relaydrift_lake::{Lake, Options, Share};
 use serde::Serialize;
 
 use crate::args::{Global, IngestArgs};
@@ -86,7 +88,16 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
-    let plan = source::find(&args.paths, &naming)?;
+    let paths = match &args.cluster.cluster {
+        None => args.paths,
+        // Executors run in folders of their own.
+        Some(_) => args
+            .paths
+            .iter()
+            .map(|path| absolute(path))
+            .collect::<Result<_>>()?,
+    };
+    let plan = source::find(&paths, &naming)?;
     let lake = Lake::open_or_create(&args.lake).await?;
     let begun = Instant::now();
     let bar = progress::bar(
@@ -96,11 +107,24 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
     let files_found = plan.sources.len() as u64;
     let mut skipped = plan.skipped.clone();
     let shown = bar.clone();
-    let outcome = relaydrift_lake::ingest(&lake, plan, Options::default(), move |bytes| {
-        shown.inc(bytes)
-    })
-    .await
-    .with_context(|| {
+    let outcome = match &args.cluster.cluster {
+        None => {
+            let told = move |bytes| shown.inc(bytes);
+            relaydrift_lake::ingest(&lake, plan, Options::default(), told).await
+        }
+        Some(scheduler) => {
+            let read = |shares: Vec<Share>| {
+                let (bytes, shown) = (shares.iter().map(Share::bytes).sum(), shown.clone());
+                async move {
+                    let written = cluster::ingest::read(scheduler, shares).await;
+                    shown.inc(bytes);
+                    written
+                }
+            };
+            relaydrift_lake::ingest_by(&lake, plan, &naming, global.parts(), read).await
+        }
+    };
+    let outcome = outcome.with_context(|| {
         format!(
             "nothing was lost: run it again to go on with the lake {}",
             args.lake
@@ -118,6 +142,13 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
         &skipped,
         seconds,
     ))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    match is_url(path) {
+        true => Ok(path.to_owned()),
+        false => Ok(std::path::absolute(path)?),
+    }
 }
 
 /// Where the servers write their logs, as the lake knows it from `relaydrift expect`.

@@ -9,6 +9,7 @@ mod args;
 mod ask;
 mod audit;
 mod check;
+mod cluster;
 mod collect;
 mod compact;
 mod completions;
@@ -133,6 +134,8 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Rehearse(args) => rehearse::run(args, global).await,
             Command::Sql(args) => sql::run(args, global).await,
             Command::Serve(args) => serve::run(args, global).await,
+            Command::Scheduler(args) => cluster::scheduler(args, global).await,
+            Command::Executor(args) => cluster::executor(args, global).await,
             Command::Export(args) => export::run(*args, global).await,
             Command::Config(args) => config::run(args, global, config),
             Command::Completions(args) => completions::run(args, global),

@@ -39,8 +39,15 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     }
     let started = Instant::now();
     let naming = source::naming(&args.naming, None)?;
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let opened = source::open_on(
+        &args.cluster,
+        &args.place,
+        naming,
+        &args.expected,
+        Need::Full,
+        global,
+    )
+    .await?;
     diagnose::wanted(&opened.ctx).await?;
     opened.read(global.quiet).await?;
     let asked = Asked {

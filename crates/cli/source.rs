@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
+use relaydrift_cluster::session_state;
 use relaydrift_datafusion::{
     Expected, LogTables, Need, Source, register_expecting, session_context, session_state_in,
 };
@@ -14,7 +15,7 @@ use relaydrift_ingest::{Naming, Plan, Skipped, Summary, is_url};
 use relaydrift_lake::Lake;
 use relaydrift_serve::Open;
 
-use crate::args::{ExpectedArgs, Global, NamingArgs, PlaceArgs};
+use crate::args::{ClusterArgs, ExpectedArgs, Global, NamingArgs, PlaceArgs};
 use crate::escape::visible;
 use crate::expect::Given;
 use crate::{progress, settings};
@@ -164,22 +165,50 @@ pub async fn open_expecting(
     need: Need,
     global: &Global,
 ) -> Result<Opened> {
+    let cluster = ClusterArgs::default();
+    open_on(&cluster, place, naming, expected, need, global).await
+}
+
+/// As [`open_expecting`], with a lake read by a cluster where one is named.
+pub async fn open_on(
+    cluster: &ClusterArgs,
+    place: &PlaceArgs,
+    naming: Naming,
+    expected: &ExpectedArgs,
+    need: Need,
+    global: &Global,
+) -> Result<Opened> {
     match &place.lake {
-        Some(lake) => open_lake(lake, &naming.organization, expected, global).await,
-        None => open_logs(&place.logs, naming, expected, need, global).await,
+        Some(lake) => {
+            let given = Given::read(expected, &naming.organization, global.quiet)?.rows;
+            open_lake(lake, cluster, given, global).await
+        }
+        None => {
+            ensure!(
+                cluster.cluster.is_none(),
+                "--cluster reads a lake, not logs: relaydrift ingest makes one of them"
+            );
+            open_logs(&place.logs, naming, expected, need, global).await
+        }
     }
 }
 
-/// Opens a lake.
+/// Opens a lake, to be read by this machine or by a cluster.
 async fn open_lake(
     url: &str,
-    organization: &str,
-    expected: &ExpectedArgs,
+    cluster: &ClusterArgs,
+    given: Expected,
     global: &Global,
 ) -> Result<Opened> {
-    let lake = Lake::open(url).await?;
-    let given = Given::read(expected, organization, global.quiet)?;
-    let ctx = context(Source::Lake(Arc::new(lake)), given.rows, global).await?;
+    let source = Source::Lake(Arc::new(Lake::open(url).await?));
+    let ctx = match &cluster.cluster {
+        None => session_context(global.threads),
+        Some(scheduler) => {
+            let parts = global.parts().get();
+            SessionContext::new_with_state(session_state(scheduler, parts).await?)
+        }
+    };
+    let ctx = registered(ctx, source, given, global).await?;
     Ok(Opened { ctx, logs: None })
 }
 
@@ -196,7 +225,8 @@ pub async fn open_logs(
     naming.log_paths = given.log_paths;
     let plan = find(paths, &naming)?;
     let logs = Arc::new(LogTables::new(plan, naming, need));
-    let ctx = context(Source::Logs(logs.clone()), given.rows, global).await?;
+    let ctx = session_context(global.threads);
+    let ctx = registered(ctx, Source::Logs(logs.clone()), given.rows, global).await?;
     Ok(Opened {
         ctx,
         logs: Some(logs),
@@ -230,9 +260,13 @@ pub async fn served(
     Ok(Box::new(open))
 }
 
-/// The tables of a source in a session with the settings of this run.
-async fn context(source: Source, given: Expected, global: &Global) -> Result<SessionContext> {
-    let ctx = session_context(global.threads);
+/// A context with the settings of this run and the tables of a source.
+async fn registered(
+    ctx: SessionContext,
+    source: Source,
+    given: Expected,
+    global: &Global,
+) -> Result<SessionContext> {
     settings::apply(&global.settings, &ctx)?;
     register_expecting(&ctx, source, given).await?;
     Ok(ctx)

@@ -47,8 +47,15 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
             io::stdout().is_terminal(),
             "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  a shell needs a terminal for its answers too"
         );
-        let opened =
-            source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+        let opened = source::open_on(
+            &args.cluster,
+            &args.place,
+            naming,
+            &args.expected,
+            Need::Full,
+            global,
+        )
+        .await?;
         return shell::run(opened, global).await;
     };
     if query.trim().is_empty() {
@@ -56,8 +63,15 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
             "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
         );
     }
-    let opened =
-        source::open_expecting(&args.place, naming, &args.expected, Need::Full, global).await?;
+    let opened = source::open_on(
+        &args.cluster,
+        &args.place,
+        naming,
+        &args.expected,
+        Need::Full,
+        global,
+    )
+    .await?;
     let answer = plan(&opened, query, global.quiet).await?;
     let rows = answer.execute_stream().await?;
     let count = global.output.stream(rows).await?;

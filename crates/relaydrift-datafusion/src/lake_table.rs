@@ -27,6 +27,7 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, collect, expression
 use relaydrift_ingest::{Table, fold_open};
 use relaydrift_lake::{Bound, ColumnStats, DataFile, Lake, TableFiles};
 use tokio::sync::OnceCell;
+use url::Position;
 
 use crate::external;
 use crate::log_tables::in_memory;
@@ -239,11 +240,9 @@ fn parquet(
     Ok(DataSourceExec::from_data_source(config))
 }
 
-/// The part of the lake's URL under which DataFusion knows its store: `file:///`.
+/// The part of the lake's URL under which DataFusion knows its store: `file:///`, `abfss://CONTAINER@ACCOUNT…/`.
 pub(crate) fn store_url(lake: &Lake) -> Result<ObjectStoreUrl> {
-    let root = lake.root_url();
-    let (scheme, host) = (root.scheme(), root.host_str().unwrap_or_default());
-    ObjectStoreUrl::parse(format!("{scheme}://{host}/"))
+    ObjectStoreUrl::parse(format!("{}/", &lake.root_url()[..Position::BeforePath]))
 }
 
 /// What is known of a file. The bounds are not always values that occur, but no value lies outside

@@ -98,6 +98,14 @@ impl Input {
         }
     }
 
+    /// Path or URL of the file, of a member that of its archive.
+    pub(crate) fn path(&self) -> PathBuf {
+        match &self.file {
+            Place::Path(path) => path.clone(),
+            Place::Object(_, object) => object.url.clone().into(),
+        }
+    }
+
     /// The file, of a member its archive, and its bytes.
     pub(crate) fn stored(&self) -> io::Result<(Box<dyn Stored + Send>, u64)> {
         Ok(match &self.file {

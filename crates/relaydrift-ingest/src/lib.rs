@@ -30,6 +30,8 @@ use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 
+use serde::{Deserialize, Serialize};
+
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
 pub use ledger::{Gap, Unfinished, unfinished};
@@ -77,7 +79,7 @@ pub trait TaskSink {
 pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
 
 /// What a run read: sums over its sources.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct Summary {
     /// Files read.
     pub files: u64,

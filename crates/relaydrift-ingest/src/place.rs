@@ -16,7 +16,7 @@ pub struct Naming {
 }
 
 /// Where a service of a server writes its send logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LogPath {
     /// As the server has it: `D:\ExchangeLogs\Send`.
     pub path: String,

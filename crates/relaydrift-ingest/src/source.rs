@@ -8,6 +8,7 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobMatcher};
 use rayon::prelude::*;
 use relaydrift_parse::{Columns, Header, LogKind, Piece, Record, Reject, Row, Visit};
+use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::{
@@ -64,7 +65,7 @@ pub struct Source {
 }
 
 /// A file that was left out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Skipped {
     /// Where it lies.
     pub path: PathBuf,
@@ -298,6 +299,11 @@ pub(crate) fn unpacked_name(name: &str) -> &str {
 }
 
 impl Source {
+    /// Path or URL of the file that it is read from: its own, or that of the archive that it is a member of.
+    pub fn file(&self) -> PathBuf {
+        self.input.path()
+    }
+
     fn open(path: &Path, input: Input, naming: &Naming) -> io::Result<Found> {
         if !input.is_member() && !input.is_regular()? {
             return Err(io::Error::other("not a regular file"));

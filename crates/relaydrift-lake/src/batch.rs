@@ -17,7 +17,7 @@ use crate::prepared::{Prepared, PreparedFile};
 use crate::{Error, Lake, apply, vacuum};
 
 /// A batch that is being written. Dropped without [`Batch::commit`], it never was.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     shared: Arc<Shared>,
 }
@@ -58,6 +58,11 @@ impl Lake {
     /// If the lake cannot be read or written.
     pub async fn begin(&self) -> Result<Batch, Error> {
         let batch = apply::recover(self).await? + 1;
+        Ok(self.attempt(batch))
+    }
+
+    /// Files for the batch of that number, under names that nobody else gives.
+    pub(crate) fn attempt(&self, batch: i64) -> Batch {
         let shared = Shared {
             lake: self.clone(),
             batch,
@@ -67,9 +72,9 @@ impl Lake {
             next: AtomicU64::new(0),
             files: Mutex::default(),
         };
-        Ok(Batch {
+        Batch {
             shared: Arc::new(shared),
-        })
+        }
     }
 }
 
@@ -84,6 +89,20 @@ impl Batch {
         BatchSink {
             shared: self.shared.clone(),
         }
+    }
+
+    /// What the finished tasks of its sinks wrote.
+    pub(crate) fn files(&self) -> BTreeMap<Table, Vec<PreparedFile>> {
+        self.shared.files()
+    }
+
+    /// Takes files that were written elsewhere for the same number as its own.
+    pub(crate) fn adopt(&self, table: Table, files: Vec<PreparedFile>) {
+        let mut all = self.shared.files.lock();
+        let all = all
+            .as_deref_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut());
+        all.entry(table).or_default().extend(files);
     }
 
     /// True if no finished task wrote any row of that table.

@@ -3,7 +3,7 @@
 use deltalake_core::DeltaTableError;
 use relaydrift_ingest::Table;
 
-use crate::Trouble;
+use crate::{SharesError, Trouble};
 
 /// Why a lake could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +160,9 @@ pub enum Error {
     /// The logs could not be read into batches.
     #[error(transparent)]
     Ingest(#[from] relaydrift_ingest::Error),
+    /// Machines that were given parts of a batch to read: nothing of the batch is in the lake.
+    #[error("the cluster did not read all logs; nothing of this batch was taken in")]
+    Shares(#[source] SharesError),
     /// A worker thread was stopped or panicked.
     #[error("a worker thread stopped early")]
     Worker(#[from] tokio::task::JoinError),

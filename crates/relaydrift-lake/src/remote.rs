@@ -39,16 +39,7 @@ impl Remote {
         let Some(mut url) = url(location)? else {
             return Ok(None);
         };
-        let scheme = || Error::Scheme {
-            location: location.to_owned(),
-        };
-        let (cloud, path) = ObjectStoreScheme::parse(&url).map_err(|_| scheme())?;
-        let help = match cloud {
-            ObjectStoreScheme::AmazonS3 => S3,
-            ObjectStoreScheme::MicrosoftAzure => AZURE,
-            ObjectStoreScheme::GoogleCloudStorage => GOOGLE,
-            _ => return Err(scheme()),
-        };
+        let (cloud, path, help) = cloud(&url)?;
         let refused = |trouble: Trouble, source| Error::Remote {
             location: location.to_owned(),
             help: match trouble {
@@ -80,6 +71,36 @@ impl Remote {
         }
         Ok(Some(Remote { store, url, path }))
     }
+}
+
+/// The store that a URL (`s3://BUCKET/`, `az://CONTAINER/`, `abfss://CONTAINER@ACCOUNT…/`, `gs://BUCKET/`) names, with the
+/// credentials of the environment. It is not asked for anything.
+///
+/// # Errors
+/// [`Error::Scheme`], [`Error::Remote`].
+pub fn object_store(url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+    let (cloud, _, help) = cloud(url)?;
+    build(&cloud, url, RetryConfig::default()).map_err(|source| Error::Remote {
+        location: url.to_string(),
+        help,
+        trouble: Trouble::Settings,
+        source: Some(source.into()),
+    })
+}
+
+/// Whose store a URL names, the path in it, and how its credentials are told.
+fn cloud(url: &Url) -> Result<(ObjectStoreScheme, Path, &'static str), Error> {
+    let scheme = || Error::Scheme {
+        location: url.to_string(),
+    };
+    let (cloud, path) = ObjectStoreScheme::parse(url).map_err(|_| scheme())?;
+    let help = match cloud {
+        ObjectStoreScheme::AmazonS3 => S3,
+        ObjectStoreScheme::MicrosoftAzure => AZURE,
+        ObjectStoreScheme::GoogleCloudStorage => GOOGLE,
+        _ => return Err(scheme()),
+    };
+    Ok((cloud, path, help))
 }
 
 /// A URL of an object store, [`None`] for a path or a `file://` URL.

@@ -1,14 +1,16 @@
 //! A whole ingest: batch after batch until nothing is new.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::error::ArrowError;
-use relaydrift_ingest::{Before, Cut, Keep, Plan, Sink, Skipped, Summary, Table};
+use relaydrift_ingest::{Before, Cut, Keep, Naming, Plan, Sink, Skipped, Source, Summary, Table};
 
 use crate::batch::is_true;
-use crate::{Committed, Error, Lake};
+use crate::share::{self, Share, SharesError, Written};
+use crate::{Batch, Committed, Error, Lake};
 
 /// How a run is cut; every choice gives the same rows.
 #[derive(Debug, Clone, Copy)]
@@ -52,41 +54,102 @@ pub async fn ingest(
     progress: impl Fn(u64) + Send + Sync + 'static,
 ) -> Result<Outcome, Error> {
     let progress: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(progress);
+    let read = |new: New| {
+        let (sink, number, progress) = (new.batch.sink(), new.batch.number(), progress.clone());
+        let read = move || {
+            let before = Before {
+                carried: &new.carried,
+                ledger: &new.ledger,
+            };
+            relaydrift_ingest::read(
+                &new.sources,
+                before,
+                ALL,
+                options.cut,
+                number,
+                &sink,
+                &*progress,
+            )
+        };
+        async { Ok(tokio::task::spawn_blocking(read).await??) }
+    };
+    batches(lake, plan, options.batch_bytes, read).await
+}
+
+/// As [`ingest`], with the logs of each batch read by other machines: `run` gives each [`Share`] to one of them and
+/// returns what all of them wrote. `naming` is that of the plan; `machines` is how many can work at once.
+///
+/// # Errors
+/// As [`ingest`], and [`Error::Shares`] where a share was not read, or read twice.
+pub async fn ingest_by<F>(
+    lake: &Lake,
+    plan: Plan,
+    naming: &Naming,
+    machines: NonZeroUsize,
+    run: impl Fn(Vec<Share>) -> F,
+) -> Result<Outcome, Error>
+where
+    F: Future<Output = Result<Vec<Written>, SharesError>>,
+{
+    let bytes = Options::default().batch_bytes;
+    let bytes = bytes.saturating_mul(machines.get() as u64);
+    let run = &run;
+    let read = |new: New| {
+        let shares = share::shares(lake, naming, machines, &new);
+        async move {
+            let shares = shares?;
+            let count = shares.len();
+            let written = run(shares).await.map_err(Error::Shares)?;
+            share::adopt(&new.batch, written, count)
+        }
+    };
+    batches(lake, plan, bytes, read).await
+}
+
+/// What a lake keeps of a log: all of it.
+pub(crate) const ALL: Keep = Keep {
+    events: true,
+    sessions: true,
+    all_transactions: true,
+    open_rows: true,
+};
+
+/// A batch to be read.
+pub(crate) struct New {
+    pub(crate) batch: Batch,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) ledger: Vec<RecordBatch>,
+    pub(crate) carried: Vec<RecordBatch>,
+}
+
+/// Commits batch after batch of what `read` writes into its files.
+async fn batches<F>(
+    lake: &Lake,
+    plan: Plan,
+    bytes: u64,
+    read: impl Fn(New) -> F,
+) -> Result<Outcome, Error>
+where
+    F: Future<Output = Result<Summary, Error>>,
+{
     let mut outcome = Outcome::default();
     let mut from = 0;
     while from < plan.sources.len() {
         let batch = lake.begin().await?;
         let ledger = lake.read(Table::Sources).await?;
         let carried = lake.waiting().await?;
-        let (new, to) = plan.next_batch(from, options.batch_bytes, &ledger);
+        let (new, to) = plan.next_batch(from, bytes, &ledger);
         if new.sources.is_empty() {
             outcome.skipped.extend(new.skipped);
             break;
         }
-        let (sink, number, progress) = (batch.sink(), batch.number(), progress.clone());
-        let sources = new.sources;
-        let read = tokio::task::spawn_blocking(move || {
-            let before = Before {
-                carried: &carried,
-                ledger: &ledger,
-            };
-            let keep = Keep {
-                events: true,
-                sessions: true,
-                all_transactions: true,
-                open_rows: true,
-            };
-            relaydrift_ingest::read(
-                &sources,
-                before,
-                keep,
-                options.cut,
-                number,
-                &sink,
-                &*progress,
-            )
+        let summary = read(New {
+            batch: batch.clone(),
+            sources: new.sources,
+            ledger,
+            carried,
         });
-        let summary = read.await??;
+        let summary = summary.await?;
         // No row where no log could be read or held a whole new line.
         if !batch.is_empty(Table::Sources) {
             match batch.commit(&summary).await {

@@ -1,0 +1,106 @@
+//! An executor: reads files and works on their rows, as its scheduler says.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SessionConfig;
+
+use crate::ingest::Codec;
+use crate::stores::Stores;
+use crate::{Address, Error, HEARTBEAT, MESSAGE, session};
+
+/// What an executor is given to work with.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Whose plans it runs.
+    pub scheduler: Address,
+    /// Where rows are fetched from it; at the port above it is given work. Port 0 takes two free ones.
+    pub listen: SocketAddr,
+    /// The name or address under which scheduler, executors and askers reach it.
+    pub host: String,
+    /// Tasks at once.
+    pub cores: usize,
+    /// Bytes of memory for all of them, beyond which they spill; `None` for 70 % of the machine's.
+    pub memory: Option<u64>,
+}
+
+/// Works until Ctrl-C, SIGTERM or the scheduler ends it, then finishes what it has begun.
+///
+/// Rows on their way to others lie in a folder of their own below the system's for temporary files; it goes with the
+/// executor. `started` is told where rows are fetched.
+///
+/// # Errors
+/// [`Error::Listen`] where its ports are taken, [`Error::NoScheduler`] where there is no scheduler, and whatever ends
+/// its services.
+pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<(), Error> {
+    session::reach(&work.scheduler).await?;
+    let listen = free(work.listen)?;
+    let folder = tempfile::tempdir().map_err(Error::Folder)?;
+    let spill = folder.path().to_owned();
+    let runtime = move |_: &SessionConfig| {
+        RuntimeEnvBuilder::new()
+            .with_object_store_registry(Arc::new(Stores::default()))
+            .with_temp_file_path(&spill)
+            .build_arc()
+    };
+    let functions = BallistaFunctionRegistry::from(&session::state(session::config())?);
+    let config = ExecutorProcessConfig {
+        bind_host: bracketed(listen.ip()),
+        external_host: Some(work.host),
+        port: listen.port(),
+        grpc_port: listen.port() + 1,
+        scheduler_host: work.scheduler.host,
+        scheduler_port: work.scheduler.port,
+        vcores: work.cores,
+        memory_pool_size: work.memory,
+        work_dir: Some(folder.path().display().to_string()),
+        task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        grpc_max_decoding_message_size: MESSAGE,
+        grpc_max_encoding_message_size: MESSAGE,
+        executor_heartbeat_interval_seconds: HEARTBEAT,
+        override_physical_codec: Some(Arc::new(Codec::default())),
+        override_function_registry: Some(Arc::new(functions)),
+        override_runtime_producer: Some(Arc::new(runtime)),
+        override_config_producer: Some(Arc::new(session::config)),
+        ..ExecutorProcessConfig::default()
+    };
+    started(listen);
+    Ok(start_executor_process(Arc::new(config)).await?)
+}
+
+/// The same address if both its ports are free; with two free ports where it has none.
+fn free(listen: SocketAddr) -> Result<SocketAddr, Error> {
+    let attempts = if listen.port() == 0 { 20 } else { 1 };
+    let mut attempt = 1;
+    loop {
+        match both(listen) {
+            Err(_) if attempt < attempts => attempt += 1,
+            Err(source) => {
+                let address = format!("{listen} and the port above it");
+                return Err(Error::Listen { address, source });
+            }
+            found => return Ok(found.unwrap_or(listen)),
+        }
+    }
+}
+
+fn both(listen: SocketAddr) -> std::io::Result<SocketAddr> {
+    let rows = TcpListener::bind(listen)?;
+    let mut address = rows.local_addr()?;
+    let port = address.port();
+    address.set_port(port.checked_add(1).ok_or(std::io::ErrorKind::AddrInUse)?);
+    TcpListener::bind(address)?;
+    address.set_port(port);
+    Ok(address)
+}
+
+fn bracketed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}

@@ -1,0 +1,274 @@
+//! Plans that travel: which do, what is changed in them first, and how their rows come back.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ballista_core::execution_plans::execute_physical_plan;
+use ballista_core::extension::SessionConfigExt;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::datatypes::{FieldRef, Fields, Schema};
+use datafusion::catalog::Session;
+use datafusion::catalog::memory::MemorySourceConfig;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{JoinType, Result};
+use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::analyze::AnalyzeExec;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::joins::NestedLoopJoinExec;
+use datafusion::physical_plan::limit::GlobalLimitExec;
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
+    PlanProperties, replace_children_if_necessary,
+};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
+use datafusion::prelude::SessionConfig;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use futures::TryStreamExt;
+
+use crate::Address;
+
+/// Plans as DataFusion does, and sends plans that read files to a cluster.
+pub(crate) struct Planner {
+    local: DefaultPhysicalPlanner,
+    scheduler: Arc<str>,
+}
+
+impl Planner {
+    pub(crate) fn new(scheduler: &Address) -> Self {
+        Planner {
+            local: DefaultPhysicalPlanner::default(),
+            scheduler: format!("http://{scheduler}").into(),
+        }
+    }
+
+    fn send(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+        if plan.is::<AnalyzeExec>() {
+            let inner = plan.children().into_iter().cloned();
+            let inner = inner.map(|plan| self.send(plan)).collect::<Result<_>>()?;
+            return replace_children_if_necessary(plan, inner);
+        }
+        if !can_travel(&plan)? {
+            return Ok(plan);
+        }
+        Ok(Arc::new(OnCluster::new(plan, self.scheduler.clone())))
+    }
+}
+
+impl fmt::Debug for Planner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Planner").field(&self.scheduler).finish()
+    }
+}
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        session: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.send(self.local.create_physical_plan(plan, session).await?)
+    }
+}
+
+/// Whether a cluster has something to read in a plan, and can be trusted with all of it: it deals out the partitions of
+/// some leaves to its tasks, and lets every task run the others whole, so that their rows would come several times.
+fn can_travel(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let (mut files, mut strange) = (false, false);
+    plan.apply(|node| {
+        match node.downcast_ref::<DataSourceExec>() {
+            Some(leaf) => {
+                let parquet = source::<FileScanConfig>(leaf)
+                    .is_some_and(|scan| scan.file_source().is::<ParquetSource>());
+                files |= parquet;
+                strange |= !parquet && source::<MemorySourceConfig>(leaf).is_none();
+            }
+            None if node.children().is_empty() => {
+                strange |= !node.is::<EmptyExec>() && !node.is::<PlaceholderRowExec>();
+            }
+            None => {}
+        }
+        Ok(match strange {
+            true => TreeNodeRecursion::Stop,
+            false => TreeNodeRecursion::Continue,
+        })
+    })?;
+    Ok(files && !strange)
+}
+
+fn source<T: DataSource>(leaf: &DataSourceExec) -> Option<&T> {
+    let source: &dyn Any = leaf.data_source().as_ref();
+    source.downcast_ref()
+}
+
+/// A plan as tasks on several machines answer it: what one process would know of all partitions is put where one task
+/// has them all.
+fn for_tasks(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    plan.transform_up(|node| {
+        if let Some(leaf) = node.downcast_ref::<DataSourceExec>()
+            && let Some(limit) = source::<MemorySourceConfig>(leaf).and_then(|rows| rows.fetch())
+        {
+            // The limit of rows in memory gets lost where they are dealt out.
+            return Ok(Transformed::yes(in_one_task(node, Some(limit))));
+        }
+        if let Some(rows) = made_up(&node)? {
+            return Ok(Transformed::yes(rows));
+        }
+        if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>()
+            && keeps_left(*join.join_type())
+            && join.right().output_partitioning().partition_count() > 1
+        {
+            let sides = vec![join.left().clone(), in_one_task(join.right().clone(), None)];
+            return replace_children_if_necessary(node, sides).map(Transformed::yes);
+        }
+        Ok(Transformed::no(node))
+    })
+    .map(|changed| changed.data)
+}
+
+/// The rows of a leaf that reads nothing, as rows in memory: where a union is dealt out, Ballista puts such into the place of
+/// one, and waits for ever because the tasks of a stage then count other nodes.
+fn made_up(node: &Arc<dyn ExecutionPlan>) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let mut schema = node.schema();
+    let rows = if node.is::<EmptyExec>() {
+        Vec::new()
+    } else if node.is::<PlaceholderRowExec>() {
+        // It promises values and has none; nobody asks for more than that there is a row.
+        let nullable = |field: &FieldRef| field.as_ref().clone().with_nullable(true);
+        schema = Arc::new(Schema::new(
+            schema.fields().iter().map(nullable).collect::<Fields>(),
+        ));
+        let fields = schema.fields().iter();
+        let nulls = fields.map(|field| new_null_array(field.data_type(), 1));
+        let one = RecordBatchOptions::new().with_row_count(Some(1));
+        vec![RecordBatch::try_new_with_options(
+            schema.clone(),
+            nulls.collect(),
+            &one,
+        )?]
+    } else {
+        return Ok(None);
+    };
+    let mut parts = vec![rows];
+    parts.resize(node.output_partitioning().partition_count(), Vec::new());
+    Ok(Some(MemorySourceConfig::try_new_exec(
+        &parts, schema, None,
+    )?))
+}
+
+/// Whether what a join says of a row on the left depends on all rows on the right.
+fn keeps_left(join: JoinType) -> bool {
+    matches!(
+        join,
+        JoinType::Left
+            | JoinType::Full
+            | JoinType::LeftSemi
+            | JoinType::LeftAnti
+            | JoinType::LeftMark
+    )
+}
+
+/// All rows of a plan, or so many, as one partition. A limit asks for that; a mere coalescing would be optimised away, since
+/// one process can do without.
+fn in_one_task(plan: Arc<dyn ExecutionPlan>, limit: Option<usize>) -> Arc<dyn ExecutionPlan> {
+    let plan: Arc<dyn ExecutionPlan> = match plan.output_partitioning().partition_count() {
+        1 => plan,
+        _ => Arc::new(CoalescePartitionsExec::new(plan)),
+    };
+    Arc::new(GlobalLimitExec::new(plan, 0, limit))
+}
+
+/// A plan that a cluster runs; its rows come as one partition, in the plan's order.
+#[derive(Debug)]
+struct OnCluster {
+    plan: Arc<dyn ExecutionPlan>,
+    scheduler: Arc<str>,
+    properties: Arc<PlanProperties>,
+}
+
+impl OnCluster {
+    fn new(plan: Arc<dyn ExecutionPlan>, scheduler: Arc<str>) -> Self {
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(plan.schema()),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        OnCluster {
+            plan,
+            scheduler,
+            properties: Arc::new(properties),
+        }
+    }
+}
+
+impl DisplayAs for OnCluster {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OnCluster: scheduler={}", self.scheduler)
+    }
+}
+
+impl ExecutionPlan for OnCluster {
+    fn name(&self) -> &str {
+        "OnCluster"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.plan]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = children.swap_remove(0);
+        Ok(Arc::new(OnCluster::new(plan, self.scheduler.clone())))
+    }
+
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let rows = rows(
+            self.scheduler.to_string(),
+            for_tasks(self.plan.clone())?,
+            context.session_id(),
+            context.session_config().clone(),
+        );
+        let rows = futures::stream::once(rows).try_flatten();
+        let rows = RecordBatchStreamAdapter::new(self.schema(), rows);
+        Ok(Box::pin(rows))
+    }
+}
+
+/// The rows of a plan, once a cluster has run it.
+pub(crate) async fn rows(
+    scheduler: String,
+    plan: Arc<dyn ExecutionPlan>,
+    session: String,
+    config: SessionConfig,
+) -> Result<SendableRecordBatchStream> {
+    let ballista = config.ballista_config();
+    let codec = config.ballista_physical_extension_codec();
+    execute_physical_plan::<PhysicalPlanNode>(scheduler, &ballista, plan, &*codec, session, config)
+        .await
+}

@@ -1,0 +1,88 @@
+//! The sessions of a cluster: whoever asks, the scheduler and the executors have the same functions and settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista_core::extension::SessionConfigExt;
+use ballista_core::optimizer::with_ballista_optimizer_rules;
+use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use relaydrift_datafusion::functions;
+use tokio::net::TcpStream;
+
+use crate::ingest::Codec;
+use crate::plan::Planner;
+use crate::stores::Unread;
+use crate::{Address, Error, MESSAGE};
+
+/// A state whose plans run on the cluster of a scheduler; a plan over files is cut into so many `parts`.
+///
+/// Everything else of it is as [`relaydrift_datafusion::session_state`] has it.
+///
+/// # Errors
+/// [`Error::NoScheduler`] where nothing answers there within 5 seconds.
+pub async fn session_state(scheduler: &Address, parts: usize) -> Result<SessionState, Error> {
+    reach(scheduler).await?;
+    let state = relaydrift_datafusion::session_state(parts);
+    let rules = with_ballista_optimizer_rules(state.optimizers());
+    let config = for_ballista(state.config().clone());
+    Ok(SessionStateBuilder::new_from_existing(state)
+        .with_config(config)
+        .with_optimizer_rules(rules)
+        .with_query_planner(Arc::new(Planner::new(scheduler)))
+        .build())
+}
+
+/// Asks whether a scheduler listens, before Ballista asks and says less of it.
+pub(crate) async fn reach(scheduler: &Address) -> Result<(), Error> {
+    let connect = TcpStream::connect(scheduler.to_string());
+    let connected = tokio::time::timeout(Duration::from_secs(5), connect).await;
+    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    match connected {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::NoScheduler {
+            scheduler: scheduler.clone(),
+            source,
+        }),
+    }
+}
+
+/// The settings of scheduler and executors, before those of a question.
+pub(crate) fn config() -> SessionConfig {
+    for_ballista(relaydrift_datafusion::session_state(1).config().clone())
+}
+
+fn for_ballista(config: SessionConfig) -> SessionConfig {
+    let mut config = config
+        .upgrade_for_ballista()
+        .with_ballista_grpc_client_max_message_size(MESSAGE as usize)
+        .with_ballista_physical_extension_codec(Arc::new(Codec::default()));
+    // Ballista prefers joins by merging, which spill; those of DataFusion 55 panic on some filters
+    // (`get_filter_columns`, index out of bounds).
+    config.options_mut().optimizer.prefer_hash_join = true;
+    config
+}
+
+/// A state with every function, DataFusion's and ours.
+pub(crate) fn state(config: SessionConfig) -> Result<SessionState> {
+    // Plans name the stores that executors read; a scheduler only hands them on.
+    let stores = RuntimeEnvBuilder::new().with_object_store_registry(Arc::new(Unread));
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(stores.build_arc()?)
+        .with_default_features()
+        .build();
+    for function in functions::scalar_functions() {
+        state.register_udf(Arc::new(function))?;
+    }
+    for function in functions::aggregate_functions() {
+        state.register_udaf(Arc::new(function))?;
+    }
+    for function in functions::window_functions() {
+        state.register_udwf(Arc::new(function))?;
+    }
+    Ok(state)
+}
