@@ -19,6 +19,14 @@ pub enum Error {
         /// What was answered.
         source: std::io::Error,
     },
+    /// A scheduler to which no executor has come.
+    #[error(
+        "no executor works for the scheduler at {scheduler}\n  start one: relaydrift executor --scheduler {scheduler}"
+    )]
+    NoExecutor {
+        /// The scheduler.
+        scheduler: Address,
+    },
     /// An address to listen on is taken, or not of this machine.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
@@ -11,7 +12,7 @@ use datafusion::prelude::SessionConfig;
 
 use crate::ingest::Codec;
 use crate::stores::Stores;
-use crate::{Address, Error, HEARTBEAT, MESSAGE, session};
+use crate::{Address, Error, HEARTBEAT, MESSAGE, probe, session};
 
 /// What an executor is given to work with.
 #[derive(Debug, Clone)]
@@ -31,13 +32,14 @@ pub struct Work {
 /// Works until Ctrl-C, SIGTERM or the scheduler ends it, then finishes what it has begun.
 ///
 /// Rows on their way to others lie in a folder of their own below the system's for temporary files; it goes with the
-/// executor. `started` is told where rows are fetched.
+/// executor. `started` is told where rows are fetched, once the scheduler
+/// knows it.
 ///
 /// # Errors
 /// [`Error::Listen`] where its ports are taken, [`Error::NoScheduler`] where there is no scheduler, and whatever ends
 /// its services.
 pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<(), Error> {
-    session::reach(&work.scheduler).await?;
+    probe::there(&work.scheduler).await?;
     let listen = free(work.listen)?;
     let folder = tempfile::tempdir().map_err(Error::Folder)?;
     let spill = folder.path().to_owned();
@@ -68,8 +70,19 @@ pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<()
         override_config_producer: Some(Arc::new(session::config)),
         ..ExecutorProcessConfig::default()
     };
-    started(listen);
-    Ok(start_executor_process(Arc::new(config)).await?)
+    let health = config.health.clone();
+    let work = start_executor_process(Arc::new(config));
+    let joined = async {
+        while !health.is_ready() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        started(listen);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = work => Ok(ended?),
+        () = joined => Ok(()),
+    }
 }
 
 /// The same address if both its ports are free; with two free ports where it has none.

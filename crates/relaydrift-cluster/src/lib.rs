@@ -23,6 +23,7 @@ mod error;
 mod executor;
 pub mod ingest;
 mod plan;
+mod probe;
 mod scheduler;
 mod session;
 mod stores;

@@ -1,7 +1,6 @@
 //! The sessions of a cluster: whoever asks, the scheduler and the executors have the same functions and settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
@@ -11,21 +10,20 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use relaydrift_datafusion::functions;
-use tokio::net::TcpStream;
 
 use crate::ingest::Codec;
 use crate::plan::Planner;
 use crate::stores::Unread;
-use crate::{Address, Error, MESSAGE};
+use crate::{Address, Error, MESSAGE, probe};
 
 /// A state whose plans run on the cluster of a scheduler; a plan over files is cut into so many `parts`.
 ///
 /// Everything else of it is as [`relaydrift_datafusion::session_state`] has it.
 ///
 /// # Errors
-/// [`Error::NoScheduler`] where nothing answers there within 5 seconds.
+/// [`Error::NoScheduler`] where no scheduler answers within 5 seconds, [`Error::NoExecutor`] where none joins it in time.
 pub async fn session_state(scheduler: &Address, parts: usize) -> Result<SessionState, Error> {
-    reach(scheduler).await?;
+    probe::ready(scheduler).await?;
     let state = relaydrift_datafusion::session_state(parts);
     let rules = with_ballista_optimizer_rules(state.optimizers());
     let config = for_ballista(state.config().clone());
@@ -34,20 +32,6 @@ pub async fn session_state(scheduler: &Address, parts: usize) -> Result<SessionS
         .with_optimizer_rules(rules)
         .with_query_planner(Arc::new(Planner::new(scheduler)))
         .build())
-}
-
-/// Asks whether a scheduler listens, before Ballista asks and says less of it.
-pub(crate) async fn reach(scheduler: &Address) -> Result<(), Error> {
-    let connect = TcpStream::connect(scheduler.to_string());
-    let connected = tokio::time::timeout(Duration::from_secs(5), connect).await;
-    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    match connected {
-        Ok(_) => Ok(()),
-        Err(source) => Err(Error::NoScheduler {
-            scheduler: scheduler.clone(),
-            source,
-        }),
-    }
 }
 
 /// The settings of scheduler and executors, before those of a question.
