@@ -116,10 +116,10 @@ passed as (
         count(distinct concat_ws(' ', mail.service, mail.session_id, mail.ordinal)) as passed,
         count(distinct concat_ws(' ', mail.service, mail.session_id, mail.ordinal))
             filter (where mail.at > keys.first_refused) as passed_meanwhile,
-        array_agg(distinct coalesce(nullif(mail.sender_domain, ''), '<>')) as sender_domains,
-        array_agg(distinct mail.domain) as recipient_domains,
+        array_sort(array_agg(distinct coalesce(nullif(mail.sender_domain, ''), '<>'))) as sender_domains,
+        array_sort(array_agg(distinct mail.domain)) as recipient_domains,
         bool_or((mail.thumbprint is not distinct from keys.thumbprint)) as same_certificate,
-        array_agg(distinct mail.egress_ip) filter (where mail.egress_ip is not null) as egress_ips
+        array_sort(array_agg(distinct mail.egress_ip) filter (where mail.egress_ip is not null)) as egress_ips
     from keys
     inner join relayed_mail as mail
         on keys.organization = mail.organization

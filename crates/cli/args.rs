@@ -580,7 +580,7 @@ pub struct ServeArgs {
 /// An address and a port to listen on.
 fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(
-        |_| "an IP address and a port are meant: 127.0.0.1:32010, [::1]:32010, 0.0.0.0:32010",
+        |_| "an IP address and a port are meant, such as 127.0.0.1:0, [::1]:0 or 0.0.0.0:50050",
     )
 }
 
@@ -594,9 +594,9 @@ Examples:
   relaydrift scheduler --listen 10.0.0.5:50050 --plaintext
 
 The scheduler holds no rows and reads no file; executors come and go. An executor
-that says nothing for 20 s is gone, and what it worked on is done again by others.
+that says nothing for 25 s is gone, and what it worked on is done again by others.
 A question fails where no executor is left for 20 s. All parts have to be of the
-same version. They speak without TLS and ask nobody who he is: whoever reaches a
+same version. RELAYDRIFT_LOG=warn or info tells what they do. They speak without TLS and ask nobody who he is: whoever reaches a
 port can have any file read or written that its user can. The network has to be
 one of their own.")]
 pub struct SchedulerArgs {
@@ -625,10 +625,10 @@ pub struct ExecutorArgs {
     /// The scheduler that deals out the work
     #[arg(long, value_name = "HOST:PORT")]
     pub scheduler: Address,
-    /// Address and port where rows are fetched, and one port above where work is taken; port 0 takes two free ones
+    /// Address and port where rows are fetched; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = socket)]
     pub listen: SocketAddr,
-    /// Memory for sorts, joins and groups of all tasks (millions of bytes) [default: 70 % of the machine's]
+    /// Memory for sorts, joins and groups of questions (millions of bytes) [default: 70 % of the machine's]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(64..))]
     pub memory_mb: Option<u32>,
     /// See [`ReachArgs`].

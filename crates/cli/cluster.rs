@@ -14,7 +14,7 @@ use crate::{Exit, follow, when};
 
 /// Deals out work until somebody ends it.
 pub async fn scheduler(args: SchedulerArgs, global: &Global) -> Result<Exit> {
-    listen_to_ballista(global.quiet);
+    listen_to_ballista();
     let host = host(args.listen, args.reach)?;
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -31,7 +31,7 @@ pub async fn scheduler(args: SchedulerArgs, global: &Global) -> Result<Exit> {
 
 /// Works for a scheduler until somebody ends it.
 pub async fn executor(args: ExecutorArgs, global: &Global) -> Result<Exit> {
-    listen_to_ballista(global.quiet);
+    listen_to_ballista();
     let host = host(args.listen, args.reach)?;
     let work = Work {
         scheduler: args.scheduler.clone(),
@@ -72,16 +72,14 @@ impl log::Log for Said {
     fn flush(&self) {}
 }
 
-/// From here on, warnings come on stderr; errors alone where nothing else is to be said.
-fn listen_to_ballista(quiet: bool) {
-    let level = match std::env::var("RELAYDRIFT_LOG") {
-        Ok(level) => level.parse().unwrap_or(log::LevelFilter::Info),
-        Err(_) if quiet => log::LevelFilter::Error,
-        Err(_) => log::LevelFilter::Warn,
-    };
+/// Where RELAYDRIFT_LOG (error, warn, info) asks for it: most of it is of no use to whoever runs it, and askers are told why
+/// their questions failed.
+fn listen_to_ballista() {
+    let level = std::env::var("RELAYDRIFT_LOG").ok();
+    let level = level.and_then(|level| level.parse().ok());
     // Nobody else sets one.
     if log::set_logger(&Said).is_ok() {
-        log::set_max_level(level);
+        log::set_max_level(level.unwrap_or(log::LevelFilter::Off));
     }
 }
 

@@ -35,6 +35,9 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A listener that does not know where it listens.
+    #[error("cannot listen: {0}")]
+    Listener(#[source] std::io::Error),
     /// The folder for what is on its way cannot be made.
     #[error("no folder for intermediate rows: {0}")]
     Folder(#[source] std::io::Error),

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -12,14 +11,14 @@ use datafusion::prelude::SessionConfig;
 
 use crate::ingest::Codec;
 use crate::stores::Stores;
-use crate::{Address, Error, HEARTBEAT, MESSAGE, probe, session};
+use crate::{Address, Error, MESSAGE, POLICY, probe, session};
 
 /// What an executor is given to work with.
 #[derive(Debug, Clone)]
 pub struct Work {
     /// Whose plans it runs.
     pub scheduler: Address,
-    /// Where rows are fetched from it; at the port above it is given work. Port 0 takes two free ones.
+    /// Where rows are fetched from it; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The name or address under which scheduler, executors and askers reach it.
     pub host: String,
@@ -32,12 +31,11 @@ pub struct Work {
 /// Works until Ctrl-C, SIGTERM or the scheduler ends it, then finishes what it has begun.
 ///
 /// Rows on their way to others lie in a folder of their own below the system's for temporary files; it goes with the
-/// executor. `started` is told where rows are fetched, once the scheduler
-/// knows it.
+/// executor. `started` is told where rows are fetched, once the scheduler knows it.
 ///
 /// # Errors
-/// [`Error::Listen`] where its ports are taken, [`Error::NoScheduler`] where there is no scheduler, and whatever ends
-/// its services.
+/// [`Error::Listen`] where its port is taken, [`Error::NoScheduler`] where there is no scheduler, [`Error::Folder`] where
+/// nothing can be kept, and whatever ends its services.
 pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     probe::there(&work.scheduler).await?;
     let listen = free(work.listen)?;
@@ -54,16 +52,14 @@ pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<()
         bind_host: bracketed(listen.ip()),
         external_host: Some(work.host),
         port: listen.port(),
-        grpc_port: listen.port() + 1,
         scheduler_host: work.scheduler.host,
         scheduler_port: work.scheduler.port,
         vcores: work.cores,
         memory_pool_size: work.memory,
         work_dir: Some(folder.path().display().to_string()),
-        task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        task_scheduling_policy: POLICY,
         grpc_max_decoding_message_size: MESSAGE,
         grpc_max_encoding_message_size: MESSAGE,
-        executor_heartbeat_interval_seconds: HEARTBEAT,
         override_physical_codec: Some(Arc::new(Codec::default())),
         override_function_registry: Some(Arc::new(functions)),
         override_runtime_producer: Some(Arc::new(runtime)),
@@ -85,30 +81,14 @@ pub async fn executor(work: Work, started: impl FnOnce(SocketAddr)) -> Result<()
     }
 }
 
-/// The same address if both its ports are free; with two free ports where it has none.
+/// The same address if its port is free, with a free one where it has none. Ballista binds it anew: whoever takes it in
+/// between makes that fail.
 fn free(listen: SocketAddr) -> Result<SocketAddr, Error> {
-    let attempts = if listen.port() == 0 { 20 } else { 1 };
-    let mut attempt = 1;
-    loop {
-        match both(listen) {
-            Err(_) if attempt < attempts => attempt += 1,
-            Err(source) => {
-                let address = format!("{listen} and the port above it");
-                return Err(Error::Listen { address, source });
-            }
-            found => return Ok(found.unwrap_or(listen)),
-        }
-    }
-}
-
-fn both(listen: SocketAddr) -> std::io::Result<SocketAddr> {
-    let rows = TcpListener::bind(listen)?;
-    let mut address = rows.local_addr()?;
-    let port = address.port();
-    address.set_port(port.checked_add(1).ok_or(std::io::ErrorKind::AddrInUse)?);
-    TcpListener::bind(address)?;
-    address.set_port(port);
-    Ok(address)
+    let bound = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
+    bound.map_err(|source| Error::Listen {
+        address: listen.to_string(),
+        source,
+    })
 }
 
 fn bracketed(address: IpAddr) -> String {

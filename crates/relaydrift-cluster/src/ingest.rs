@@ -38,7 +38,7 @@ pub async fn read(scheduler: &Address, shares: Vec<Share>) -> Result<Vec<Written
     let state = session::session_state(scheduler, shares.len()).await?;
     let config = state.config().clone();
     let rows = plan::rows(
-        format!("http://{scheduler}"),
+        scheduler.clone(),
         read_all(shares),
         state.session_id().to_owned(),
         config,

@@ -28,6 +28,8 @@ mod scheduler;
 mod session;
 mod stores;
 
+use ballista_core::config::TaskSchedulingPolicy;
+
 pub use address::Address;
 pub use error::Error;
 pub use executor::{Work, executor};
@@ -37,8 +39,15 @@ pub use session::session_state;
 /// Bytes of one message between the parts of a cluster; a plan names every file that it reads.
 const MESSAGE: u32 = 256 << 20;
 
-/// Seconds between two signs of life of an executor.
+/// Executors ask for work: a scheduler of Ballista 55 that hands it out forgets to free the place of a task that it
+/// took back, until an executor has none.
+const POLICY: TaskSchedulingPolicy = TaskSchedulingPolicy::PullStaged;
+
+/// What a job is said to have failed by when it was cancelled.
+const CANCELLED: &str = "Cancelled";
+
+/// Seconds between two signs of life of an executor (Ballista's, not to be set), and between two looks for them.
 const HEARTBEAT: u64 = 5;
 
-/// Seconds without a sign of life after which an executor counts as gone, and its work is done again.
+/// Seconds without a sign of life after which an executor counts as gone, with the next look, and its work is done again.
 const PATIENCE: u64 = 20;

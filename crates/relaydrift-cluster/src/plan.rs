@@ -15,6 +15,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, Result};
 use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
@@ -23,10 +24,11 @@ use datafusion::physical_plan::analyze::AnalyzeExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::joins::NestedLoopJoinExec;
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec, PartitionMode};
 use datafusion::physical_plan::limit::GlobalLimitExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
     PlanProperties, replace_children_if_necessary,
@@ -34,21 +36,21 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use datafusion::prelude::SessionConfig;
 use datafusion_proto::protobuf::PhysicalPlanNode;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 
-use crate::Address;
+use crate::{Address, CANCELLED, probe};
 
 /// Plans as DataFusion does, and sends plans that read files to a cluster.
 pub(crate) struct Planner {
     local: DefaultPhysicalPlanner,
-    scheduler: Arc<str>,
+    scheduler: Address,
 }
 
 impl Planner {
     pub(crate) fn new(scheduler: &Address) -> Self {
         Planner {
             local: DefaultPhysicalPlanner::default(),
-            scheduler: format!("http://{scheduler}").into(),
+            scheduler: scheduler.clone(),
         }
     }
 
@@ -82,29 +84,70 @@ impl QueryPlanner for Planner {
     }
 }
 
-/// Whether a cluster has something to read in a plan, and can be trusted with all of it: it deals out the partitions of
-/// some leaves to its tasks, and lets every task run the others whole, so that their rows would come several times.
+/// What a cluster answers as one process does; everything else is left to whoever asks. Ballista deals out the partitions of
+/// leaves that it knows, and lets every task run the others whole, so that their rows would come several times; others get
+/// lost on the way without a word (scalar subqueries that must have one row, the filters of windows).
+const SAFE: [&str; 21] = [
+    "AggregateExec",
+    "BoundedWindowAggExec",
+    "CoalesceBatchesExec",
+    "CoalescePartitionsExec",
+    "CooperativeExec",
+    "CrossJoinExec",
+    "DataSourceExec",
+    "EmptyExec",
+    "FilterExec",
+    "GlobalLimitExec",
+    "HashJoinExec",
+    "LocalLimitExec",
+    "NestedLoopJoinExec",
+    "PlaceholderRowExec",
+    "ProjectionExec",
+    "RepartitionExec",
+    "SortExec",
+    "SortPreservingMergeExec",
+    "UnionExec",
+    "UnnestExec",
+    "WindowAggExec",
+];
+
+/// Whether a cluster has something to read in a plan, and can be trusted with all of it.
 fn can_travel(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let (mut files, mut strange) = (false, false);
+    let (mut files, mut safe) = (false, true);
     plan.apply(|node| {
-        match node.downcast_ref::<DataSourceExec>() {
-            Some(leaf) => {
-                let parquet = source::<FileScanConfig>(leaf)
-                    .is_some_and(|scan| scan.file_source().is::<ParquetSource>());
-                files |= parquet;
-                strange |= !parquet && source::<MemorySourceConfig>(leaf).is_none();
-            }
-            None if node.children().is_empty() => {
-                strange |= !node.is::<EmptyExec>() && !node.is::<PlaceholderRowExec>();
-            }
-            None => {}
-        }
-        Ok(match strange {
-            true => TreeNodeRecursion::Stop,
-            false => TreeNodeRecursion::Continue,
+        files |= is_parquet(node);
+        safe &= is_safe(node);
+        Ok(match safe {
+            true => TreeNodeRecursion::Continue,
+            false => TreeNodeRecursion::Stop,
         })
     })?;
-    Ok(files && !strange)
+    Ok(files && safe)
+}
+
+fn is_safe(node: &Arc<dyn ExecutionPlan>) -> bool {
+    if let Some(leaf) = node.downcast_ref::<DataSourceExec>() {
+        return is_parquet(node) || source::<MemorySourceConfig>(leaf).is_some();
+    }
+    if let Some(join) = node.downcast_ref::<HashJoinExec>() {
+        let one_side = *join.partition_mode() == PartitionMode::CollectLeft;
+        return !(join.null_aware || one_side && keeps_left(*join.join_type()));
+    }
+    let windows = match node.downcast_ref::<WindowAggExec>() {
+        Some(window) => window.window_expr(),
+        None => node
+            .downcast_ref::<BoundedWindowAggExec>()
+            .map_or(&[][..], |window| window.window_expr()),
+    };
+    // Neither is part of the message that a window becomes; both are part of its name.
+    let whole = |name: &str| !name.contains("FILTER (WHERE") && !name.contains("IGNORE NULLS");
+    SAFE.contains(&node.name()) && windows.iter().all(|window| whole(window.name()))
+}
+
+fn is_parquet(node: &Arc<dyn ExecutionPlan>) -> bool {
+    let leaf = node.downcast_ref::<DataSourceExec>();
+    leaf.and_then(source::<FileScanConfig>)
+        .is_some_and(|scan| scan.file_source().is::<ParquetSource>())
 }
 
 fn source<T: DataSource>(leaf: &DataSourceExec) -> Option<&T> {
@@ -127,7 +170,6 @@ fn for_tasks(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
         }
         if let Some(join) = node.downcast_ref::<NestedLoopJoinExec>()
             && keeps_left(*join.join_type())
-            && join.right().output_partitioning().partition_count() > 1
         {
             let sides = vec![join.left().clone(), in_one_task(join.right().clone(), None)];
             return replace_children_if_necessary(node, sides).map(Transformed::yes);
@@ -193,12 +235,12 @@ fn in_one_task(plan: Arc<dyn ExecutionPlan>, limit: Option<usize>) -> Arc<dyn Ex
 #[derive(Debug)]
 struct OnCluster {
     plan: Arc<dyn ExecutionPlan>,
-    scheduler: Arc<str>,
+    scheduler: Address,
     properties: Arc<PlanProperties>,
 }
 
 impl OnCluster {
-    fn new(plan: Arc<dyn ExecutionPlan>, scheduler: Arc<str>) -> Self {
+    fn new(plan: Arc<dyn ExecutionPlan>, scheduler: Address) -> Self {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(plan.schema()),
             Partitioning::UnknownPartitioning(1),
@@ -249,7 +291,7 @@ impl ExecutionPlan for OnCluster {
 
     fn execute(&self, _: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let rows = rows(
-            self.scheduler.to_string(),
+            self.scheduler.clone(),
             for_tasks(self.plan.clone())?,
             context.session_id(),
             context.session_config().clone(),
@@ -260,15 +302,54 @@ impl ExecutionPlan for OnCluster {
     }
 }
 
+/// Times that a plan is run again where an executor is lost meanwhile.
+const AGAIN: usize = 3;
+
 /// The rows of a plan, once a cluster has run it.
+///
+/// A job that loses an executor is given up, for what Ballista 55 makes of the rest has rows twice; here it is begun again,
+/// as long as no row was handed on.
 pub(crate) async fn rows(
-    scheduler: String,
+    scheduler: Address,
     plan: Arc<dyn ExecutionPlan>,
     session: String,
     config: SessionConfig,
 ) -> Result<SendableRecordBatchStream> {
-    let ballista = config.ballista_config();
-    let codec = config.ballista_physical_extension_codec();
-    execute_physical_plan::<PhysicalPlanNode>(scheduler, &ballista, plan, &*codec, session, config)
-        .await
+    let (ballista, codec) = (
+        config.ballista_config(),
+        config.ballista_physical_extension_codec(),
+    );
+    let mut again = 0;
+    loop {
+        let run = execute_physical_plan::<PhysicalPlanNode>(
+            format!("http://{scheduler}"),
+            &ballista,
+            plan.clone(),
+            &*codec,
+            session.clone(),
+            config.clone(),
+        );
+        let first = match run.await {
+            Ok(mut rows) => match rows.next().await.transpose() {
+                Ok(first) => {
+                    let all = futures::stream::iter(first.map(Ok)).chain(rows);
+                    return Ok(Box::pin(RecordBatchStreamAdapter::new(plan.schema(), all)));
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        again += 1;
+        if again > AGAIN || !lost_executor(&first.to_string()) {
+            return Err(first);
+        }
+        let there = probe::ready(&scheduler).await;
+        there.map_err(|error| DataFusionError::External(Box::new(error)))?;
+    }
+}
+
+/// Whether a job failed because an executor went away, as far as its words tell.
+fn lost_executor(error: &str) -> bool {
+    let signs = [CANCELLED, "Error connecting", "FetchPartition", "Grpc"];
+    signs.iter().any(|sign| error.contains(sign))
 }

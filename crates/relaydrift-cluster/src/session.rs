@@ -44,9 +44,18 @@ fn for_ballista(config: SessionConfig) -> SessionConfig {
         .upgrade_for_ballista()
         .with_ballista_grpc_client_max_message_size(MESSAGE as usize)
         .with_ballista_physical_extension_codec(Arc::new(Codec::default()));
+    // Scalar subqueries stay what they are, and here: Ballista would have them be joins, which take any number of rows.
+    let optimizer = &mut config.options_mut().optimizer;
+    // Ballista cuts such a join anew where it is not sure of it, and leaves what stands above as it was planned for the
+    // partitions before: rows would be lost or come twice. It makes its own of small sides, and keeps their partitions.
+    optimizer.enable_physical_uncorrelated_scalar_subquery = true;
+    optimizer.hash_join_single_partition_threshold = 0;
+    optimizer.hash_join_single_partition_threshold_rows = 0;
+    // The other kind of union asks for branches that are cut alike, which Ballista does not promise.
+    optimizer.prefer_existing_union = true;
     // Ballista prefers joins by merging, which spill; those of DataFusion 55 panic on some filters
     // (`get_filter_columns`, index out of bounds).
-    config.options_mut().optimizer.prefer_hash_join = true;
+    optimizer.prefer_hash_join = true;
     config
 }
 

@@ -100,7 +100,7 @@ where
             let shares = shares?;
             let count = shares.len();
             let written = run(shares).await.map_err(Error::Shares)?;
-            share::adopt(&new.batch, written, count)
+            share::adopt(lake, &new.batch, written, count).await
         }
     };
     batches(lake, plan, bytes, read).await

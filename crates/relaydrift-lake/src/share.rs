@@ -8,12 +8,14 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use relaydrift_ingest::{Before, Cut, LogPath, Naming, Plan, Skipped, Source, Summary, Table};
+use relaydrift_ingest::{
+    Before, Cut, LogPath, Naming, Plan, Skipped, Source, Summary, Table, is_url,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::prepared::PreparedFile;
 use crate::run::{ALL, New};
-use crate::{Batch, Error, Lake, find};
+use crate::{Batch, Error, Lake, find, vacuum};
 
 /// What went wrong between the one who deals out shares and those who read them.
 pub type SharesError = Box<dyn std::error::Error + Send + Sync>;
@@ -124,7 +126,7 @@ pub(crate) fn shares(
         };
         share.bytes += bytes(&logs);
         share.servers.insert(server);
-        share.files.extend(logs.iter().map(|log| log.file()));
+        share.files.extend(logs.iter().map(|log| address(log)));
         share.logs.extend(logs.iter().map(|log| log.path.clone()));
     }
     Ok(shares)
@@ -133,8 +135,14 @@ pub(crate) fn shares(
 /// Makes what the machines wrote part of the batch.
 ///
 /// # Errors
-/// [`Error::Shares`] unless each of the shares is there once: a log would be missing, or there twice.
-pub(crate) fn adopt(batch: &Batch, written: Vec<Written>, shares: usize) -> Result<Summary, Error> {
+/// [`Error::Shares`] unless each of the shares is there once: a log would be missing, or there twice; and unless the files
+/// that they wrote are in this lake.
+pub(crate) async fn adopt(
+    lake: &Lake,
+    batch: &Batch,
+    written: Vec<Written>,
+    shares: usize,
+) -> Result<Summary, Error> {
     let mut numbers: Vec<usize> = written.iter().map(|written| written.share).collect();
     numbers.sort_unstable();
     if !numbers.iter().copied().eq(0..shares) {
@@ -153,6 +161,16 @@ pub(crate) fn adopt(batch: &Batch, written: Vec<Written>, shares: usize) -> Resu
                     format!("files of an unknown table {name}").into(),
                 ));
             };
+            for file in &files {
+                if !vacuum::is_there(lake, table, &file.path).await? {
+                    let problem = format!(
+                        "{name}/{}, which a machine wrote, is not in {}: is it the same folder there?",
+                        file.path,
+                        lake.root_url()
+                    );
+                    return Err(Error::Shares(problem.into()));
+                }
+            }
             batch.adopt(table, files);
         }
         summary.add(written.summary);
@@ -176,6 +194,16 @@ impl Share {
     /// If the lake cannot be read or written. Logs that cannot be read are told in what is returned.
     pub async fn read(self) -> Result<Written, Error> {
         let lake = Lake::open(&self.lake).await?;
+        // A share that lags behind, or another lake under the same path: what was taken in would be taken in again.
+        let newest = lake.newest_batch().await?;
+        if newest < self.batch - 1 {
+            let problem = format!(
+                "{} ends with batch {newest} for this machine, and with {} for the one that began: is it the same folder?",
+                self.lake,
+                self.batch - 1
+            );
+            return Err(Error::Shares(problem.into()));
+        }
         let ledger = lake.read(Table::Sources).await?;
         let carried = self.own(lake.waiting().await?);
         let carried = carried.map_err(Error::columns(Table::OpenSessions))?;
@@ -221,19 +249,19 @@ impl Share {
         let meant = |source: &Source| {
             self.logs.contains(&source.path) && self.servers.contains(&server(source))
         };
-        let known: BTreeSet<PathBuf> = found.sources.iter().map(|log| log.path.clone()).collect();
+        let known = found.sources.iter().filter(|source| meant(source));
+        let mut told: BTreeSet<PathBuf> = known.map(|source| source.path.clone()).collect();
         let mut new = found.resume(ledger);
         new.sources.retain(meant);
+        // A copy of a longer log counts as read.
+        told.extend(new.skipped.iter().map(|file| file.path.clone()));
         new.skipped
             .retain(|file| file.error && self.logs.contains(&file.path));
-        let told: BTreeSet<PathBuf> = new.skipped.iter().map(|file| file.path.clone()).collect();
-        let gone = self
-            .logs
-            .iter()
-            .filter(|log| !known.contains(*log) && !told.contains(*log));
+        let gone = self.logs.iter().filter(|log| !told.contains(*log));
         new.skipped.extend(gone.map(|log| Skipped {
             path: log.clone(),
-            reason: "not there for the machine that was to read it".to_owned(),
+            reason:
+                "not there, or of another server, for the machine that was to read it".to_owned(),
             error: true,
         }));
         Ok(new)
@@ -250,6 +278,21 @@ impl Share {
             filter_record_batch(&batch, &own)
         };
         carried.into_iter().map(own).collect()
+    }
+}
+
+/// Where to look for a log, as it would be typed: the names of objects may have characters that act in a URL.
+fn address(log: &Source) -> PathBuf {
+    let file = log.file();
+    match file.to_str().filter(|_| is_url(&file)) {
+        Some(url) => {
+            let quoted = url
+                .replace('%', "%25")
+                .replace('#', "%23")
+                .replace('?', "%3F");
+            quoted.into()
+        }
+        None => file,
     }
 }
 

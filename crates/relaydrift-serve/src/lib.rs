@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_server::FlightServiceServer;
 use tokio::net::TcpListener;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 /// How much is served at a time.
@@ -62,6 +63,10 @@ pub enum Error {
 /// How often an idle client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 
+/// Bytes of a request, a question with its values: messages are decoded by recursion, and a longer one could be nested deeper
+/// than a stack is.
+const REQUEST: usize = 256 << 10;
+
 /// How long a stop waits for answers that are under way.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
 
@@ -87,7 +92,8 @@ pub async fn serve(
         token: token.clone(),
     };
     let service = service::Service::new(questions, token);
-    let flight = FlightServiceServer::with_interceptor(service, gate);
+    let flight = FlightServiceServer::new(service).max_decoding_message_size(REQUEST);
+    let flight = InterceptedService::new(flight, gate);
     let mut server = Server::builder()
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PING))
