@@ -94,8 +94,16 @@ impl Cluster {
         self.executors.push(part);
     }
 
-    fn source<'a>(&'a self, lake: &'a str) -> [&'a str; 4] {
-        ["--lake", lake, "--cluster", &self.address]
+    /// However small it is.
+    fn source<'a>(&'a self, lake: &'a str) -> [&'a str; 6] {
+        [
+            "--lake",
+            lake,
+            "--cluster",
+            &self.address,
+            "--cluster-from-mb",
+            "0",
+        ]
     }
 
     fn begin(&self, lake: &str, sql: &str) -> Child {
@@ -117,7 +125,7 @@ impl Cluster {
     /// A context whose plans run here.
     async fn context(&self, lake: &str) -> SessionContext {
         let address: Address = self.address.parse().expect("an address");
-        let state = relaydrift_cluster::session_state(&address, 3).await;
+        let state = relaydrift_cluster::session_state(&address, 3, 0).await;
         filled(
             SessionContext::new_with_state(state.expect("a state")),
             lake,
@@ -379,7 +387,7 @@ fn commands_say_the_same_of_a_cluster() {
     let cluster = Cluster::new(2);
     for command in ["drift", "diagnose", "report"] {
         let of = |source: &[&str]| {
-            let output = run(&[&[command, "--quiet"], source].concat());
+            let output = run(&[&[command, "--quiet", "--threads", "2"], source].concat());
             let said = text(&output.stderr).to_owned();
             (output.status.code(), text(&output.stdout).to_owned(), said)
         };
@@ -554,7 +562,12 @@ fn executors_open_object_stores_themselves() {
         let cluster = Cluster::with(2, store.environment.clone());
         let to = ["--lake", &lake, "--cluster", &cluster.address];
         store.run(0, &[&["ingest", fleet.path()][..], &to].concat());
-        let asked = [&["sql"], &to[..], &["--format", "ndjson", CONTENT]].concat();
+        let asked = [
+            &["sql"],
+            &cluster.source(&lake)[..],
+            &["--format", "ndjson", CONTENT],
+        ]
+        .concat();
         let output = store.run(0, &asked);
         let mut found: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
         found.sort();

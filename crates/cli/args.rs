@@ -302,6 +302,9 @@ pub struct ClusterArgs {
     /// Have the executors of this scheduler do the work; --threads is then into how many parts it is cut [default: 8]
     #[arg(long, value_name = "HOST:PORT")]
     pub cluster: Option<Address>,
+    /// Questions that read files of fewer millions of bytes are answered here all the same
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub cluster_from_mb: u32,
 }
 
 /// `relaydrift check`
@@ -364,9 +367,9 @@ pub struct IngestArgs {
     /// The lake: a folder, or a URL in an object store (s3, az, abfss, gs); created where there is none
     #[arg(long, value_name = "DIR")]
     pub lake: String,
-    /// See [`ClusterArgs`].
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
+    /// Have the executors of this scheduler read the logs; --threads is then into how many parts they are dealt [default: 8]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub cluster: Option<Address>,
     /// See [`NamingArgs`].
     #[command(flatten)]
     pub naming: NamingArgs,

@@ -88,7 +88,7 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
     naming.log_paths = known_paths(&args.lake, &naming.organization).await?;
-    let paths = match &args.cluster.cluster {
+    let paths = match &args.cluster {
         None => args.paths,
         // Executors run in folders of their own.
         Some(_) => args
@@ -107,7 +107,7 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
     let files_found = plan.sources.len() as u64;
     let mut skipped = plan.skipped.clone();
     let shown = bar.clone();
-    let outcome = match &args.cluster.cluster {
+    let outcome = match &args.cluster {
         None => {
             let told = move |bytes| shown.inc(bytes);
             relaydrift_lake::ingest(&lake, plan, Options::default(), told).await

@@ -204,8 +204,9 @@ async fn open_lake(
     let ctx = match &cluster.cluster {
         None => session_context(global.threads),
         Some(scheduler) => {
-            let parts = global.parts().get();
-            SessionContext::new_with_state(session_state(scheduler, parts).await?)
+            let (parts, least) = (global.parts().get(), cluster.cluster_from_mb);
+            let state = session_state(scheduler, parts, u64::from(least) * 1_000_000).await?;
+            SessionContext::new_with_state(state)
         }
     };
     let ctx = registered(ctx, source, given, global).await?;

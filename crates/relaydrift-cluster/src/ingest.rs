@@ -35,7 +35,7 @@ const MARK: &[u8] = b"relaydrift shares\0";
 /// # Errors
 /// If the scheduler does not answer, or a share fails wherever it is tried.
 pub async fn read(scheduler: &Address, shares: Vec<Share>) -> Result<Vec<Written>, SharesError> {
-    let state = session::session_state(scheduler, shares.len()).await?;
+    let state = session::session_state(scheduler, shares.len(), 0).await?;
     let config = state.config().clone();
     let rows = plan::rows(
         scheduler.clone(),

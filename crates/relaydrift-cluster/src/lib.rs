@@ -11,7 +11,7 @@
 //! use relaydrift_datafusion::{Source, register_all};
 //!
 //! let scheduler: Address = "scheduler.example.org:50050".parse()?;
-//! let state = session_state(&scheduler, 16).await?;
+//! let state = session_state(&scheduler, 16, 64_000_000).await?;
 //! let ctx = datafusion::prelude::SessionContext::new_with_state(state);
 //! register_all(&ctx, Source::None).await?;
 //! # Ok(())

@@ -13,7 +13,7 @@ use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, Result};
-use datafusion::datasource::physical_plan::{FileScanConfig, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, ParquetSource};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::QueryPlanner;
@@ -44,13 +44,15 @@ use crate::{Address, CANCELLED, probe};
 pub(crate) struct Planner {
     local: DefaultPhysicalPlanner,
     scheduler: Address,
+    least: u64,
 }
 
 impl Planner {
-    pub(crate) fn new(scheduler: &Address) -> Self {
+    pub(crate) fn new(scheduler: &Address, least: u64) -> Self {
         Planner {
             local: DefaultPhysicalPlanner::default(),
             scheduler: scheduler.clone(),
+            least,
         }
     }
 
@@ -60,7 +62,7 @@ impl Planner {
             let inner = inner.map(|plan| self.send(plan)).collect::<Result<_>>()?;
             return replace_children_if_necessary(plan, inner);
         }
-        if !can_travel(&plan)? {
+        if !can_travel(&plan, self.least)? {
             return Ok(plan);
         }
         Ok(Arc::new(OnCluster::new(plan, self.scheduler.clone())))
@@ -111,23 +113,27 @@ const SAFE: [&str; 21] = [
     "WindowAggExec",
 ];
 
-/// Whether a cluster has something to read in a plan, and can be trusted with all of it.
-fn can_travel(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
-    let (mut files, mut safe) = (false, true);
+/// Whether a cluster has so many bytes to read in a plan, and can be trusted with all of it.
+fn can_travel(plan: &Arc<dyn ExecutionPlan>, least: u64) -> Result<bool> {
+    let (mut files, mut bytes, mut safe) = (false, 0, true);
     plan.apply(|node| {
-        files |= is_parquet(node);
+        if let Some(scan) = parquet(node) {
+            files = true;
+            let groups = scan.file_groups.iter().flat_map(FileGroup::iter);
+            bytes += groups.map(|file| file.object_meta.size).sum::<u64>();
+        }
         safe &= is_safe(node);
         Ok(match safe {
             true => TreeNodeRecursion::Continue,
             false => TreeNodeRecursion::Stop,
         })
     })?;
-    Ok(files && safe)
+    Ok(files && bytes >= least && safe)
 }
 
 fn is_safe(node: &Arc<dyn ExecutionPlan>) -> bool {
     if let Some(leaf) = node.downcast_ref::<DataSourceExec>() {
-        return is_parquet(node) || source::<MemorySourceConfig>(leaf).is_some();
+        return parquet(node).is_some() || source::<MemorySourceConfig>(leaf).is_some();
     }
     if let Some(join) = node.downcast_ref::<HashJoinExec>() {
         let one_side = *join.partition_mode() == PartitionMode::CollectLeft;
@@ -144,10 +150,10 @@ fn is_safe(node: &Arc<dyn ExecutionPlan>) -> bool {
     SAFE.contains(&node.name()) && windows.iter().all(|window| whole(window.name()))
 }
 
-fn is_parquet(node: &Arc<dyn ExecutionPlan>) -> bool {
-    let leaf = node.downcast_ref::<DataSourceExec>();
-    leaf.and_then(source::<FileScanConfig>)
-        .is_some_and(|scan| scan.file_source().is::<ParquetSource>())
+/// A scan of Parquet files, if a node is one.
+fn parquet(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    let scan: &FileScanConfig = source(node.downcast_ref::<DataSourceExec>()?)?;
+    scan.file_source().is::<ParquetSource>().then_some(scan)
 }
 
 fn source<T: DataSource>(leaf: &DataSourceExec) -> Option<&T> {

@@ -16,13 +16,18 @@ use crate::plan::Planner;
 use crate::stores::Unread;
 use crate::{Address, Error, MESSAGE, probe};
 
-/// A state whose plans run on the cluster of a scheduler; a plan over files is cut into so many `parts`.
+/// A state whose plans run on the cluster of a scheduler, cut into so many `parts`, if they read files of at least so many
+/// bytes: for fewer, the way there and back takes longer than the work.
 ///
 /// Everything else of it is as [`relaydrift_datafusion::session_state`] has it.
 ///
 /// # Errors
 /// [`Error::NoScheduler`] where no scheduler answers within 5 seconds, [`Error::NoExecutor`] where none joins it in time.
-pub async fn session_state(scheduler: &Address, parts: usize) -> Result<SessionState, Error> {
+pub async fn session_state(
+    scheduler: &Address,
+    parts: usize,
+    least: u64,
+) -> Result<SessionState, Error> {
     probe::ready(scheduler).await?;
     let state = relaydrift_datafusion::session_state(parts);
     let rules = with_ballista_optimizer_rules(state.optimizers());
@@ -30,7 +35,7 @@ pub async fn session_state(scheduler: &Address, parts: usize) -> Result<SessionS
     Ok(SessionStateBuilder::new_from_existing(state)
         .with_config(config)
         .with_optimizer_rules(rules)
-        .with_query_planner(Arc::new(Planner::new(scheduler)))
+        .with_query_planner(Arc::new(Planner::new(scheduler, least)))
         .build())
 }
 
