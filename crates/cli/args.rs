@@ -357,7 +357,7 @@ Examples:
   relaydrift ingest /logs/forest2 --lake /lake --organization forest2
   relaydrift ingest /logs --lake s3://bucket/lake  # AWS_ACCESS_KEY_ID, ...
   relaydrift ingest /logs --lake /lake --format json | jq .rows
-  relaydrift ingest /logs --lake /lake --cluster 10.0.0.5:50050  # executors read
+  relaydrift ingest /logs --lake /lake --cluster 10.0.0.5:50050
 
 The lake is a folder of Delta tables; DuckDB, Spark, Polars and Power BI read them without relaydrift.")]
 pub struct IngestArgs {
@@ -593,7 +593,7 @@ fn socket(text: &str) -> Result<SocketAddr, &'static str> {
 Examples:
   relaydrift scheduler
   relaydrift executor --scheduler 127.0.0.1:50050   # as many as you like
-  relaydrift sql --cluster 127.0.0.1:50050 --lake /lake \"select * from drift\"
+  relaydrift drift --cluster 127.0.0.1:50050 --lake /lake
   relaydrift scheduler --listen 10.0.0.5:50050 --plaintext
 
 The scheduler holds no rows and reads no file; executors come and go. An executor
@@ -616,8 +616,8 @@ pub struct SchedulerArgs {
 #[command(after_help = "\
 Examples:
   relaydrift executor --scheduler 127.0.0.1:50050
-  relaydrift executor --scheduler 10.0.0.5:50050 --listen 10.0.0.7:50051 --plaintext
   relaydrift executor --scheduler 127.0.0.1:50050 --threads 4 --memory-mb 8000
+  relaydrift executor --scheduler ex:50050 --listen 10.0.0.7:50051 --plaintext
 
 An executor reads the files of a lake itself: the folder has to be mounted there
 under the same path, or the credentials of its object store be in its environment,
