@@ -1,6 +1,6 @@
 """One process and clusters of 1, 2 and 4 executors over lakes of 10 million, 100 million and 1 billion events.
 
-python3 benches/scale.py FOLDER [--program target/release/relaydrift] [--lakes 10,100,1000] [--runs 3] [--bytes 1620MB]
+python3 benches/scale.py FOLDER [--program target/release/relaydrift] [--lakes 10,100,1000] [--runs 3] [--bytes 1620MB] [--questions NAME,...]
 
 Makes the lakes in FOLDER unless they are there: the first from generated logs, the others by appending the rows of
 its sessions, transactions and observations, later by its length each time (and its events, for the second alone; the
@@ -31,6 +31,7 @@ arguments.add_argument("--program", default="target/release/relaydrift")
 arguments.add_argument("--lakes", default="10,100,1000")
 arguments.add_argument("--runs", type=int, default=3)
 arguments.add_argument("--bytes", default="1620MB")
+arguments.add_argument("--questions", help="names, with commas between; all unless given")
 arguments = arguments.parse_args()
 
 QUESTIONS = {
@@ -145,7 +146,8 @@ for millions in map(int, arguments.lakes.split(",")):
     print(f"\n{millions} million events: {counted}, {size / 1e6:.0f} MB of Parquet\n", flush=True)
     print("| question | engine | median, s | kept for each other, MB | peak of a process, MiB |\n|---|---|---|---|---|")
     for name, query in QUESTIONS.items():
-        if name == "refusals in events" and millions > 100:
+        wanted_one = not arguments.questions or name in arguments.questions.split(",")
+        if not wanted_one or name == "refusals in events" and millions > 100:
             continue
         wanted = None
         for threads in (1, 2):
@@ -155,7 +157,7 @@ for millions in map(int, arguments.lakes.split(",")):
             print(f"| {name} | one process, {threads} thread{'s' * (threads > 1)} | {seconds:.2f} | | {memory:.0f} |", flush=True)
         for executors in (1, 2, 4):
             cluster = Cluster(executors)
-            seconds, answer, memory = measured(path, query, ["--cluster", cluster.address], arguments.runs)
+            seconds, answer, memory = measured(path, query, ["--cluster", cluster.address, "--cluster-from-mb", "0"], arguments.runs)
             assert answer == wanted, (name, executors)
             print(f"| {name} | {executors} executor{'s' * (executors > 1)} | {seconds:.2f} | {cluster.kept / 1e6 / arguments.runs:.1f} "
                   f"| {max(memory, cluster.memory()):.0f} |", flush=True)

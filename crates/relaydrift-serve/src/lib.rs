@@ -63,9 +63,9 @@ pub enum Error {
 /// How often an idle client is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 
-/// Bytes of a request, a question with its values: messages are decoded by recursion, and a longer one could be nested deeper
-/// than a stack is.
-const REQUEST: usize = 256 << 10;
+/// Bytes of a request, a question with its values, and more than the longest question that is read: messages are decoded by
+/// recursion, and a longer one could be nested deeper than a stack is.
+const REQUEST: usize = 320 << 10;
 
 /// How long a stop waits for answers that are under way.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
