@@ -42,36 +42,28 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
     let query = query
         .as_deref()
         .map(|query| query.trim_start_matches('\u{feff}'));
-    let Some(query) = query else {
-        ensure!(
-            io::stdout().is_terminal(),
-            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  a shell needs a terminal for its answers too"
-        );
-        let opened = source::open_on(
-            &args.cluster,
-            &args.place,
-            naming,
-            &args.expected,
-            Need::Full,
-            global,
-        )
-        .await?;
-        return shell::run(opened, global).await;
-    };
-    if query.trim().is_empty() {
-        bail!(
-            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
-        );
-    }
-    let opened = source::open_on(
+    // Nothing is opened before it is awaited.
+    let opening = source::open_on(
         &args.cluster,
         &args.place,
         naming,
         &args.expected,
         Need::Full,
         global,
-    )
-    .await?;
+    );
+    let Some(query) = query else {
+        ensure!(
+            io::stdout().is_terminal(),
+            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  a shell needs a terminal for its answers too"
+        );
+        return shell::run(opening.await?, global).await;
+    };
+    if query.trim().is_empty() {
+        bail!(
+            "no query\n  relaydrift sql --lake /lake \"select * from drift\"\n  relaydrift sql --help"
+        );
+    }
+    let opened = opening.await?;
     let answer = plan(&opened, query, global.quiet).await?;
     let rows = answer.execute_stream().await?;
     let count = global.output.stream(rows).await?;

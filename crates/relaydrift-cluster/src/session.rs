@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::optimizer::with_ballista_optimizer_rules;
 use datafusion::common::Result;
-use datafusion::execution::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
@@ -49,11 +48,11 @@ fn for_ballista(config: SessionConfig) -> SessionConfig {
         .upgrade_for_ballista()
         .with_ballista_grpc_client_max_message_size(MESSAGE as usize)
         .with_ballista_physical_extension_codec(Arc::new(Codec::default()));
-    // Scalar subqueries stay what they are, and here: Ballista would have them be joins, which take any number of rows.
     let optimizer = &mut config.options_mut().optimizer;
+    // Scalar subqueries stay what they are, and here: Ballista would have them be joins, which take any number of rows.
+    optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     // Ballista cuts such a join anew where it is not sure of it, and leaves what stands above as it was planned for the
     // partitions before: rows would be lost or come twice. It makes its own of small sides, and keeps their partitions.
-    optimizer.enable_physical_uncorrelated_scalar_subquery = true;
     optimizer.hash_join_single_partition_threshold = 0;
     optimizer.hash_join_single_partition_threshold_rows = 0;
     // The other kind of union asks for branches that are cut alike, which Ballista does not promise.
@@ -73,14 +72,6 @@ pub(crate) fn state(config: SessionConfig) -> Result<SessionState> {
         .with_runtime_env(stores.build_arc()?)
         .with_default_features()
         .build();
-    for function in functions::scalar_functions() {
-        state.register_udf(Arc::new(function))?;
-    }
-    for function in functions::aggregate_functions() {
-        state.register_udaf(Arc::new(function))?;
-    }
-    for function in functions::window_functions() {
-        state.register_udwf(Arc::new(function))?;
-    }
+    functions::register(&mut state)?;
     Ok(state)
 }

@@ -73,7 +73,7 @@ pub async fn register_expecting(
     source: Source,
     expected: Expected,
 ) -> Result<()> {
-    functions::register(ctx);
+    functions::register(&mut ctx.clone())?;
     settings::register(ctx);
     let tables = source::Tables::new(source, expected, ctx)?;
     let config = ctx.copied_config();

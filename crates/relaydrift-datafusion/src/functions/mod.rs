@@ -9,8 +9,11 @@ mod scalar;
 mod span_number;
 mod x509;
 
+use std::sync::Arc;
+
+use datafusion::common::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
-use datafusion::prelude::SessionContext;
 
 macro_rules! list {
     ($($name:ident),* $(,)?) => {
@@ -61,17 +64,21 @@ pub fn window_functions() -> Vec<WindowUDF> {
     vec![span_number::udf()]
 }
 
-/// Registers every function.
-pub(crate) fn register(ctx: &SessionContext) {
+/// Registers every function in a context, or in the state of one.
+///
+/// # Errors
+/// If the registry takes no functions.
+pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
     for function in scalar_functions() {
-        ctx.register_udf(function);
+        registry.register_udf(Arc::new(function))?;
     }
     for function in aggregate_functions() {
-        ctx.register_udaf(function);
+        registry.register_udaf(Arc::new(function))?;
     }
     for function in window_functions() {
-        ctx.register_udwf(function);
+        registry.register_udwf(Arc::new(function))?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
