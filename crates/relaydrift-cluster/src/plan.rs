@@ -113,16 +113,20 @@ const SAFE: [&str; 21] = [
     "WindowAggExec",
 ];
 
+/// Bytes of rows in memory that go along with a plan, to every task of it; with more of them the plan stays.
+const ROWS_LIMIT: usize = 32 << 20;
+
 /// Whether a cluster has so many bytes to read in a plan, and can be trusted with all of it.
 fn can_travel(plan: &Arc<dyn ExecutionPlan>, least: u64) -> Result<bool> {
-    let (mut files, mut bytes, mut safe) = (false, 0, true);
+    let (mut files, mut bytes, mut rows, mut safe) = (false, 0, 0, true);
     plan.apply(|node| {
         if let Some(scan) = parquet(node) {
             files = true;
             let groups = scan.file_groups.iter().flat_map(FileGroup::iter);
             bytes += groups.map(|file| file.object_meta.size).sum::<u64>();
         }
-        safe &= is_safe(node);
+        rows += rows_in_memory(node);
+        safe &= rows <= ROWS_LIMIT && is_safe(node);
         Ok(match safe {
             true => TreeNodeRecursion::Continue,
             false => TreeNodeRecursion::Stop,
@@ -148,6 +152,14 @@ fn is_safe(node: &Arc<dyn ExecutionPlan>) -> bool {
     // Neither is part of the message that a window becomes; both are part of its name.
     let whole = |name: &str| !name.contains("FILTER (WHERE") && !name.contains("IGNORE NULLS");
     SAFE.contains(&node.name()) && windows.iter().all(|window| whole(window.name()))
+}
+
+/// Bytes of the rows that a node has in memory.
+fn rows_in_memory(node: &Arc<dyn ExecutionPlan>) -> usize {
+    let leaf = node.downcast_ref::<DataSourceExec>();
+    let rows = leaf.and_then(source::<MemorySourceConfig>);
+    let batches = rows.iter().flat_map(|rows| rows.partitions()).flatten();
+    batches.map(RecordBatch::get_array_memory_size).sum()
 }
 
 /// A scan of Parquet files, if a node is one.
@@ -358,4 +370,34 @@ pub(crate) async fn rows(
 fn lost_executor(error: &str) -> bool {
     let signs = [CANCELLED, "Error connecting", "FetchPartition", "Grpc"];
     signs.iter().any(|sign| error.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{ArrayRef, Int64Array};
+    use datafusion::datasource::listing::PartitionedFile;
+    use datafusion::datasource::physical_plan::FileScanConfigBuilder;
+    use datafusion::execution::object_store::ObjectStoreUrl;
+    use datafusion::physical_plan::union::UnionExec;
+
+    /// A file of 1,000 bytes beside so many bytes of rows.
+    fn file_and_rows(bytes: usize) -> Arc<dyn ExecutionPlan> {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![0; bytes / 8]));
+        let rows = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let schema = rows.schema();
+        let source = Arc::new(ParquetSource::new(schema.clone()));
+        let scan = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_group(FileGroup::new(vec![PartitionedFile::new("a", 1000)]))
+            .build();
+        let rows = MemorySourceConfig::try_new_exec(&[vec![rows]], schema, None).unwrap();
+        UnionExec::try_new(vec![DataSourceExec::from_data_source(scan), rows]).unwrap()
+    }
+
+    #[test]
+    fn many_rows_in_memory_stay_where_they_are() {
+        assert!(can_travel(&file_and_rows(1000), 1000).unwrap());
+        assert!(!can_travel(&file_and_rows(1000), 1001).unwrap());
+        assert!(!can_travel(&file_and_rows(ROWS_LIMIT + 8), 1000).unwrap());
+    }
 }
