@@ -78,7 +78,15 @@ pub(crate) struct Carry {
 }
 
 impl Carry {
-    /// Takes in a row of a source.
+    /// Takes in rows that a piece of a source has left of one session.
+    pub(crate) fn leave(&mut self, place: u32, source: u32, rows: &[Row<'_>]) {
+        let Some(first) = rows.first() else { return };
+        let id = first.record.session_id().into();
+        let session = self.sessions.entry((place, id)).or_default();
+        session.extend(rows.iter().map(|row| Carried::new(row, source)));
+    }
+
+    /// Takes in a row that was read back.
     ///
     /// # Errors
     /// If it is no row: a lake gave something else back than it was given.
@@ -113,6 +121,7 @@ impl Carry {
         source_ids: &[String],
         mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, &Carried)]),
     ) -> Result<(), Error> {
+        let mut session = Session::default();
         for ((place, _), carried) in &self.sessions {
             let rows = carried.iter().map(|carried| match carried.row() {
                 Ok(row) => Ok((row, carried)),
@@ -122,7 +131,7 @@ impl Carry {
             });
             let rows: Vec<(Row<'_>, &Carried)> = rows.collect::<Result<_, _>>()?;
             for rows in arrange(rows, |carried| carried.source) {
-                let mut session = Session::default();
+                session.reset();
                 rows.iter()
                     .for_each(|(row, carried)| session.push(row, carried.source));
                 each(*place, &session, &rows);

@@ -6,7 +6,7 @@ use relaydrift_parse::{
     Columns, Counts, Header, OpenSessions, Piece, Reason, Reject, Row, Text, Visit, read,
 };
 
-use crate::carry::{Carried, Carry};
+use crate::carry::Carry;
 use crate::emit::{DATED, Emit};
 use crate::events::{Bytewise, Events, RejectColumns, extra};
 use crate::file::{LongLine, Window};
@@ -114,7 +114,7 @@ pub(crate) fn read_all(
             &mut rejects,
             emit,
             carry,
-        )?;
+        );
     }
     let mut batches = Vec::new();
     if !events.is_empty() {
@@ -139,7 +139,7 @@ fn read_window<'a>(
     rejects: &mut RejectColumns,
     emit: &mut Emit<'_>,
     carry: &mut Carry,
-) -> Result<(), Error> {
+) {
     let window = &loaded.window;
     let piece = Piece {
         bytes: &window.bytes,
@@ -162,7 +162,7 @@ fn read_window<'a>(
         last: reading.range.last,
     };
     let (counts, bad) = read(piece, &mut reading.header, &mut visitor);
-    visitor.finish(carry)?;
+    visitor.finish(carry);
     (reading.range.first, reading.range.last) = (visitor.first, visitor.last);
     reading.line += counts.lines;
     reading.range.counts.add(&counts);
@@ -172,7 +172,6 @@ fn read_window<'a>(
     let read = (reading.range.to_offset - window.offset) as usize;
     reading.remember(&window.bytes[..read]);
     reading.bad_header = bad.map(|bad| bad.to_string());
-    Ok(())
 }
 
 /// Takes in a line of which no more is held than is kept, as [`read`] takes in one that is too long.
@@ -342,11 +341,10 @@ impl<'a> Visitor<'a, '_, '_> {
         }
     }
 
-    fn finish(&mut self, carry: &mut Carry) -> Result<(), Error> {
+    fn finish(&mut self, carry: &mut Carry) {
         self.flush_hours();
-        self.open.leftover().try_for_each(|row| {
-            let carried = Carried::new(row, self.number);
-            carry.push(self.place, carried, &self.source.source_id)
-        })
+        for rows in self.open.leftover() {
+            carry.leave(self.place, self.number, rows);
+        }
     }
 }

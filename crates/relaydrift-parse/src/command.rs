@@ -129,6 +129,12 @@ pub fn domain(address: &[u8]) -> Option<&[u8]> {
 
 /// ` FROM:<path>` and what follows it.
 fn path_command<'a>(word: &str, input: &'a [u8]) -> IResult<&'a [u8], &'a [u8]> {
+    // Nearly all, as Exchange writes it.
+    let plain = input.strip_prefix(b" ");
+    let plain = plain.and_then(|rest| rest.strip_prefix(word.as_bytes()));
+    if let Some(rest @ [b'<', ..]) = plain.and_then(|rest| rest.strip_prefix(b":")) {
+        return path(rest);
+    }
     preceded((space1, tag_no_case(word), space0, tag(":"), space0), path).parse(input)
 }
 

@@ -266,7 +266,8 @@ impl<'a> Reader<'a> {
         }
         let columns = &header.columns;
         let (number, offset) = (self.number, part.offset);
-        let alike = self.latest.as_mut().filter(|_| columns.is_standard());
+        let standard = columns.is_standard();
+        let alike = self.latest.as_mut().filter(|_| standard);
         let alike = alike.and_then(|row| row.record.go_on(part.body).map(|()| row));
         let other;
         let row = match alike {
@@ -281,7 +282,7 @@ impl<'a> Reader<'a> {
                     number,
                     offset,
                 };
-                self.latest = columns.is_standard().then_some(other);
+                self.latest = standard.then_some(other);
                 &other
             }
         };

@@ -88,9 +88,10 @@ impl<'a> OpenSessions<'a> {
         self.latest = None;
     }
 
-    /// The rows of every session that is not complete, session by session, in the order of the piece.
-    pub fn leftover(&self) -> impl Iterator<Item = &Row<'a>> {
-        self.slots.iter().flat_map(|slot| &slot.rows)
+    /// The rows of every id whose session is not complete, in the order of the piece.
+    pub fn leftover(&self) -> impl Iterator<Item = &[Row<'a>]> {
+        let rows = self.slots.iter().map(|slot| slot.rows.as_slice());
+        rows.filter(|rows| !rows.is_empty())
     }
 }
 

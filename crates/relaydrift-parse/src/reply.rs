@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use memchr::{memmem, memrchr};
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take_till, take_until, take_while_m_n};
+use nom::bytes::complete::{tag, tag_no_case, take_till, take_until};
 use nom::character::complete::{digit1, one_of, space0, space1};
 use nom::combinator::{opt, recognize};
 use nom::sequence::{delimited, preceded};
@@ -50,8 +50,8 @@ pub fn parse(data: &[u8]) -> Option<Reply<'_>> {
     };
     let rest = rest.trim_ascii_start();
     let (text, enhanced) = match enhanced(rest) {
-        Ok((text, enhanced)) => (text, Some(enhanced)),
-        Err(_) => (rest, None),
+        Some((enhanced, text)) => (text, Some(enhanced)),
+        None => (rest, None),
     };
     let mut reply = Reply {
         code,
@@ -165,20 +165,28 @@ pub fn is_masked(data: &[u8]) -> bool {
     }
 }
 
-fn enhanced(text: &[u8]) -> IResult<&[u8], &[u8]> {
-    let number = |input| take_while_m_n(1, 3, |byte: u8| byte.is_ascii_digit())(input);
-    let (rest, code) =
-        recognize((one_of("245"), tag("."), number, tag("."), number)).parse(text)?;
+/// The enhanced status code that a text begins with, and what follows it. Every reply is asked: no parser is built.
+fn enhanced(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [b'2' | b'4' | b'5', b'.', rest @ ..] = text else {
+        return None;
+    };
+    let rest = short_number(rest)?.strip_prefix(b".")?;
+    let rest = short_number(rest)?;
+    let code = &text[..text.len() - rest.len()];
     match rest {
-        [] => Ok((rest, code)),
-        [b' ', text @ ..] => Ok((text.trim_ascii_start(), code)),
+        [] => Some((code, rest)),
+        [b' ', text @ ..] => Some((code, text.trim_ascii_start())),
         // `5.7.1;` occurs; `5.7.1.2` is an address or a version.
-        [byte, ..] if !byte.is_ascii_alphanumeric() && *byte != b'.' => Ok((rest, code)),
-        _ => Err(nom::Err::Error(nom::error::Error::new(
-            text,
-            nom::error::ErrorKind::Digit,
-        ))),
+        [byte, ..] if !byte.is_ascii_alphanumeric() && *byte != b'.' => Some((code, rest)),
+        _ => None,
     }
+}
+
+/// What follows a number of one to three digits.
+fn short_number(text: &[u8]) -> Option<&[u8]> {
+    let digits = text.iter().take(3).take_while(|byte| byte.is_ascii_digit());
+    let count = digits.count();
+    (count > 0).then(|| &text[count..])
 }
 
 /// Cuts ` [host time session]` off the end where the host is one of Microsoft 365.
