@@ -9,9 +9,8 @@
 use memchr::{memchr_iter, memmem};
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until, take_while};
-use nom::character::complete::digit1;
 use nom::combinator::{opt, rest};
-use nom::sequence::{delimited, preceded, terminated};
+use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
 use crate::certificate;
@@ -312,14 +311,11 @@ fn message(text: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
 
 /// `{protocol} negotiation succeeded using bulk encryption algorithm {cipher} with strength ...`
 fn tls(text: &[u8]) -> Option<Tls<'_>> {
-    let result = b" negotiation succeeded";
-    // Nearly always the first space; a searcher would take longer to make than to use.
-    let at = memchr_iter(b' ', text).find(|at| text[*at..].starts_with(result))?;
-    let (protocol, tail) = (&text[..at], &text[at + result.len()..]);
-    let part = |label, tail| algorithm(label, tail).unwrap_or((tail, (b"", None)));
-    let (tail, (cipher, strength)) = part(" using bulk encryption algorithm ", tail);
-    let (tail, (mac, _)) = part(", MAC hash algorithm ", tail);
-    let (_, (key_exchange, _)) = part(" and key exchange algorithm ", tail);
+    let (protocol, mut tail) = around(text, b" negotiation succeeded")?;
+    let mut part = |label| algorithm(label, &mut tail).unwrap_or_default();
+    let (cipher, strength) = part(" using bulk encryption algorithm ");
+    let (mac, _) = part(", MAC hash algorithm ");
+    let (key_exchange, _) = part(" and key exchange algorithm ");
     Some(Tls {
         protocol,
         cipher,
@@ -329,11 +325,20 @@ fn tls(text: &[u8]) -> Option<Tls<'_>> {
     })
 }
 
-/// `{label}{name} with strength {bits} bits`
-fn algorithm<'a>(label: &str, text: &'a [u8]) -> IResult<&'a [u8], (&'a [u8], Option<u32>)> {
-    let name = preceded(tag(label), take_until(" with strength "));
-    let bits = digit1.map(|bits| str::from_utf8(bits).ok()?.parse().ok());
-    (name, delimited(tag(" with strength "), bits, tag(" bits"))).parse(text)
+/// `{label}{name} with strength {bits} bits`, taken off the text if it begins with that.
+fn algorithm<'a>(label: &str, text: &mut &'a [u8]) -> Option<(&'a [u8], Option<u32>)> {
+    let (name, tail) = around(text.strip_prefix(label.as_bytes())?, b" with strength ")?;
+    let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (bits, tail) = tail.split_at_checked(digits).filter(|_| digits > 0)?;
+    *text = tail.strip_prefix(b" bits")?;
+    Some((name, str::from_utf8(bits).ok()?.parse().ok()))
+}
+
+/// What stands before and after the first `words`, which begin with a space. Mostly it is the first space: a searcher
+/// would take longer to make than to use.
+fn around<'a>(text: &'a [u8], words: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = memchr_iter(b' ', text).find(|at| text[*at..].starts_with(words))?;
+    Some((&text[..at], &text[at + words.len()..]))
 }
 
 /// TLS and AUTH failures.

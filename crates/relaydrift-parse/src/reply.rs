@@ -13,10 +13,9 @@ use std::borrow::Cow;
 
 use memchr::{memmem, memrchr};
 use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take_till, take_until};
-use nom::character::complete::{digit1, one_of, space0, space1};
+use nom::bytes::complete::{tag, tag_no_case};
+use nom::character::complete::digit1;
 use nom::combinator::{opt, recognize};
-use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
 /// One reply line, or several joined.
@@ -132,7 +131,29 @@ pub fn hello(data: &[u8]) -> Option<(&[u8], &[u8])> {
     if !data.starts_with(b"250") || memchr::memchr(b'[', data).is_none() {
         return None;
     }
-    hello_line(data).ok().map(|(_, found)| found)
+    let [b' ' | b'-', line @ ..] = &data[3..] else {
+        return None;
+    };
+    let line = after_spaces(line);
+    let (host, rest) = line.split_at(memchr::memchr(b' ', line)?);
+    let (word, rest) = after_spaces(rest).split_at_checked(b"Hello".len())?;
+    let [b' ' | b'\t', ..] = rest else {
+        return None;
+    };
+    let address = after_spaces(rest).strip_prefix(b"[")?;
+    let address = match address.split_at_checked(b"IPv6:".len()) {
+        Some((name, address)) if name.eq_ignore_ascii_case(b"IPv6:") => address,
+        _ => address,
+    };
+    let end = memchr::memchr(b']', address)?;
+    word.eq_ignore_ascii_case(b"Hello")
+        .then(|| (host, &address[..end]))
+}
+
+/// What follows spaces and tabs.
+fn after_spaces(text: &[u8]) -> &[u8] {
+    let blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    &text[text.iter().take_while(blank).count()..]
 }
 
 /// Whether a line of an EHLO answer, of either form, offers STARTTLS.
@@ -228,20 +249,6 @@ fn attr(text: &[u8]) -> Option<&[u8]> {
 fn attr_word(text: &[u8]) -> IResult<&[u8], &[u8]> {
     let name = alt((tag_no_case("ATTR"), tag_no_case("ATT"), tag_no_case("PRX")));
     recognize((name, digit1, opt((tag("."), digit1)))).parse(text)
-}
-
-fn hello_line(data: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
-    let host = delimited(
-        (tag("250"), one_of(" -"), space0),
-        take_till(|byte| byte == b' '),
-        (space1, tag_no_case("Hello"), space1),
-    );
-    let address = delimited(
-        (tag("["), opt(tag_no_case("IPv6:"))),
-        take_until("]"),
-        tag("]"),
-    );
-    (host, preceded(space0, address)).parse(data)
 }
 
 #[cfg(test)]
