@@ -4,7 +4,7 @@ python3 benches/scale.py FOLDER [--program target/release/relaydrift] [--lakes 1
 
 Makes the lakes in FOLDER unless they are there: the first from generated logs, the others by appending the rows of
 its sessions, transactions and observations, later by its length each time (and its events, for the second alone; the
-third would hold 17 GB of them). Needs pyarrow and deltalake (in target/venv after .ci/run). Prints tables in
+third would hold 20 GB of them). Needs pyarrow and deltalake (in target/venv after .ci/run). Prints tables in
 Markdown: medians of wall time, bytes that executors kept for each other, peak memory of a process.
 """
 
