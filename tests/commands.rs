@@ -349,6 +349,26 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
+fn a_full_disk_behind_stderr_changes_nothing() {
+    let fleet = Fleet::new("--servers 1 --days 1 --seed 7 --sessions-per-hour 2");
+    let logs = fleet.logs.to_str().expect("a path in UTF-8");
+    let lake = empty("full-stderr").join("lake");
+    let lake = lake.to_str().expect("a path in UTF-8");
+    for (code, args) in [
+        (0, vec!["ingest", logs, "--lake", lake]),
+        (1, vec!["drift", "--lake", lake]),
+        (2, vec!["check", "/nothing/there"]),
+        (2, vec!["sql", "--lake", lake, "select x from nothing"]),
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let mut command = program();
+        command.args(&args).stderr(full.expect("a full disk"));
+        let output = command.output().expect("it runs");
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
 fn nothing_is_written_among_the_logs() {
     let logs = empty("among-logs");
     let folder = logs.join("EX1/SmtpSend");

@@ -20,7 +20,7 @@ pub async fn scheduler(args: SchedulerArgs, global: &Global) -> Result<Exit> {
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     if !global.quiet {
         let port = listener.local_addr()?.port();
-        eprintln!(
+        tell!(
             "scheduler at {host}:{port}\n  workers: relaydrift executor --scheduler {host}:{port}\n  \
              questions: relaydrift sql --cluster {host}:{port} --lake DIR \"select * from drift\""
         );
@@ -44,7 +44,7 @@ pub async fn executor(args: ExecutorArgs, global: &Global) -> Result<Exit> {
     relaydrift_cluster::executor(work, |listen| {
         if !quiet {
             let (port, cores) = (listen.port(), count(global.threads as i64, "task"));
-            eprintln!(
+            tell!(
                 "executor at {host}:{port}, {cores} at once for {}",
                 args.scheduler
             );
@@ -65,7 +65,7 @@ impl log::Log for Said {
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
             let (now, what) = (Time(when::clock()).second(), record.args().to_string());
-            eprintln!("{now} {}", visible(&what));
+            tell!("{now} {}", visible(&what));
         }
     }
 

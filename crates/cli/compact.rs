@@ -42,7 +42,7 @@ pub async fn run(args: CompactArgs, global: &Global) -> Result<Exit> {
     }
     out.finish()?;
     if all.is_empty() && !global.quiet {
-        eprintln!("nothing to merge in {}", visible(&args.lake));
+        tell!("nothing to merge in {}", visible(&args.lake));
     }
     Ok(match warn(&all) {
         0 => Exit::Clean,
@@ -55,7 +55,7 @@ pub fn warn(all: &[Merged]) -> usize {
     let damaged = all.iter().flat_map(|merged| &merged.damaged);
     let damaged = damaged.inspect(|file| {
         let file = visible(file);
-        eprintln!("relaydrift: {file} is not what was written: relaydrift verify says what to do");
+        tell!("relaydrift: {file} is not what was written: relaydrift verify says what to do");
     });
     damaged.count()
 }

@@ -53,7 +53,7 @@ pub async fn run(args: DriftArgs, global: &Global) -> Result<Exit> {
             format!(" of {all} in all")
         };
         let noun = if count == 1 { "finding" } else { "findings" };
-        eprintln!("{count} {noun}{of_all}, {breaking} breaking");
+        tell!("{count} {noun}{of_all}, {breaking} breaking");
     }
     Ok(match (opened.warn(), breaking) {
         (true, _) => Exit::Unreadable,

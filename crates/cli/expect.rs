@@ -28,7 +28,7 @@ pub async fn run(args: ExpectArgs, global: &Global) -> Result<Exit> {
     writer.finish()?;
     let Some(location) = &args.lake else {
         if !global.quiet {
-            eprintln!("nothing stored: name a lake with --lake DIR to keep it");
+            tell!("nothing stored: name a lake with --lake DIR to keep it");
         }
         return Ok(Exit::Clean);
     };
@@ -49,7 +49,7 @@ pub async fn run(args: ExpectArgs, global: &Global) -> Result<Exit> {
     .await
     .with_context(|| format!("nothing was stored in the lake {location}"))?;
     if !global.quiet {
-        eprintln!("batch {} is in {}", committed.batch, visible(location));
+        tell!("batch {} is in {}", committed.batch, visible(location));
         for (snapshot, file) in &stored {
             let planned = matches!(file.rows, Some(Rows::PlannedChanges(_)));
             let since = match snapshot.valid_from {
@@ -58,7 +58,7 @@ pub async fn run(args: ExpectArgs, global: &Global) -> Result<Exit> {
                 time => format!("from {}", time::format(time)),
             };
             let path = file.path.display().to_string();
-            eprintln!("  {}: counts {since}", visible(&path));
+            tell!("  {}: counts {since}", visible(&path));
         }
     }
     Ok(Exit::Clean)
@@ -92,12 +92,12 @@ fn read(paths: &[PathBuf], quiet: bool) -> Result<Vec<Imported>> {
     if !quiet {
         for (path, reason) in &left_out {
             let path = path.display().to_string();
-            eprintln!("left out {}: {reason}", visible(&path));
+            tell!("left out {}: {reason}", visible(&path));
         }
         for file in &files {
             let path = file.path.display().to_string();
             for note in &file.notes {
-                eprintln!("{}: {}", visible(&path), visible(note));
+                tell!("{}: {}", visible(&path), visible(note));
             }
         }
     }

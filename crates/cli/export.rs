@@ -88,7 +88,7 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
     let told = tell(&opened, &args, what, &keeper, &mut line).await;
     let sent = line.finish(&keeper, told).await?;
     if !global.quiet {
-        eprintln!("{}", summary(what, sent));
+        tell!("{}", summary(what, sent));
     }
     Ok(if opened.warn() || sent.rejected > 0 {
         Exit::Unreadable
@@ -101,7 +101,7 @@ pub async fn run(args: ExportArgs, global: &Global) -> Result<Exit> {
 fn waits(trouble: &Trouble<'_>) {
     let (target, answer) = (visible(trouble.target), visible(trouble.answer));
     let seconds = trouble.left.as_secs();
-    eprintln!("relaydrift: {target}: {answer}; trying again for {seconds} s at the most");
+    tell!("relaydrift: {target}: {answer}; trying again for {seconds} s at the most");
 }
 
 /// Writes what a SIEM needs to understand us.

@@ -64,7 +64,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
                     Err(error) if crate::is_broken_pipe(&error) => return Err(error),
                     Err(error) => {
                         let error = visible_lines(&crate::chain(&error));
-                        eprintln!("relaydrift: error: {error}; trying again");
+                        tell!("relaydrift: error: {error}; trying again");
                         true
                     }
                 };
@@ -235,7 +235,7 @@ impl Follower<'_> {
             return;
         };
         let int = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        eprintln!(
+        tell!(
             "{} batch {}: {} of {}, {} unreadable",
             Time(when::clock()).second(),
             last.batch,
@@ -313,7 +313,7 @@ impl Follower<'_> {
                     bytes => format!("{bytes} bytes from byte {offset} on are missing"),
                 };
                 let path = visible(&path);
-                eprintln!("relaydrift: {path} was deleted before it was read to its end: {lost}");
+                tell!("relaydrift: {path} was deleted before it was read to its end: {lost}");
             }
             self.logs.remove(&path);
         }
@@ -383,7 +383,7 @@ impl Follower<'_> {
         }
         if first && !self.global.quiet {
             let known = count(known.len() as i64, "breaking change");
-            eprintln!("{known} so far: relaydrift drift --breaking; new ones are told here");
+            tell!("{known} so far: relaydrift drift --breaking; new ones are told here");
         }
         Ok(())
     }

@@ -67,10 +67,10 @@ pub async fn run(args: IngestArgs, global: &Global) -> Result<Exit> {
         out.finish()?;
     }
     if !global.quiet {
-        eprint!("{}", text(&report));
+        tell!("{}", text(&report).trim_end());
     }
     for file in &report.failed {
-        eprintln!(
+        tell!(
             "relaydrift: cannot read {}: {}",
             visible(&file.path),
             visible(&file.reason)

@@ -5,6 +5,16 @@
 //! `--since`, or a rehearsal would refuse sessions; 2 for any error. A reader of stdout that goes away
 //! is no error.
 
+// It panics where stderr cannot be written: `tell!` does not.
+#![deny(clippy::print_stderr)]
+
+/// Says a line on stderr, formatted as by [`format!`]; see [`output::tell`].
+macro_rules! tell {
+    ($($words:tt)*) => {
+        $crate::output::tell(&format!($($words)*))
+    };
+}
+
 mod args;
 mod ask;
 mod audit;
@@ -85,7 +95,7 @@ pub fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
+            tell!(
                 "relaydrift: error: {}",
                 escape::visible_lines(&chain(&error))
             );

@@ -16,7 +16,7 @@ pub use markdown::{fenced, inert};
 pub use out::{Out, abandon};
 pub use table::shorten;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,6 +28,12 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
 use crate::escape::visible;
+
+/// Says a line on stderr. Where it cannot be written (a full disk, a reader that is gone), nobody can be told, and what
+/// was begun goes on: its exit code says how it ended.
+pub fn tell(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -49,7 +49,7 @@ pub async fn run(args: RehearseArgs, global: &Global) -> Result<Exit> {
             global.output.stream(found.execute_stream().await?).await?;
             if !global.quiet {
                 let (_, _, verdict) = text::verdict(&kinds);
-                eprintln!("{}", escape::visible(&verdict));
+                tell!("{}", escape::visible(&verdict));
             }
         }
     }

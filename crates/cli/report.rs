@@ -59,7 +59,7 @@ pub async fn run(args: ReportArgs, global: &Global) -> Result<Exit> {
     };
     let report = tell(&opened, &asked).await?;
     if !global.quiet {
-        eprintln!("read and asked in {:.1} s", started.elapsed().as_secs_f64());
+        tell!("read and asked in {:.1} s", started.elapsed().as_secs_f64());
     }
     if page {
         let drawn = draw("page", global, || {
@@ -117,7 +117,7 @@ fn draw(
     if !global.quiet {
         let bytes = output::thousands(drawn.len() as i64);
         let seconds = started.elapsed().as_secs_f64();
-        eprintln!("{what} of {bytes} bytes drawn in {seconds:.2} s");
+        tell!("{what} of {bytes} bytes drawn in {seconds:.2} s");
     }
     Ok(drawn)
 }

@@ -37,7 +37,7 @@ pub async fn run(args: ServeArgs, global: &Global) -> Result<Exit> {
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     if !global.quiet {
-        eprintln!(
+        tell!(
             "questions to {} are answered at {scheme}://{}",
             visible(&args.lake),
             listener.local_addr()?
@@ -52,7 +52,7 @@ pub async fn run(args: ServeArgs, global: &Global) -> Result<Exit> {
     let quiet = global.quiet;
     let told = move |asked: &Asked| {
         if !quiet {
-            eprintln!("{}", line(asked));
+            tell!("{}", line(asked));
         }
     };
     let stop = follow::stopped();
@@ -70,7 +70,7 @@ fn token(file: &Path) -> Result<Token> {
         Error::new(error).context(format!("--token-file {file}: cannot be read{make}"))
     })?;
     if relaydrift_export::is_open_to_others(file) {
-        eprintln!(
+        tell!(
             "relaydrift: others than you can read {}: chmod 600",
             visible(&file.display().to_string())
         );

@@ -84,7 +84,7 @@ impl Opened {
 /// Says on stderr that a file could not be read.
 pub fn warn(file: &Skipped) {
     let path = file.path.display().to_string();
-    eprintln!(
+    tell!(
         "relaydrift: cannot read {}: {}",
         visible(&path),
         visible(&file.reason)

@@ -68,7 +68,7 @@ pub async fn run(args: SqlArgs, global: &Global) -> Result<Exit> {
     let rows = answer.execute_stream().await?;
     let count = global.output.stream(rows).await?;
     if !global.quiet && global.output.terminal() {
-        eprintln!("{count} {}", if count == 1 { "row" } else { "rows" });
+        tell!("{count} {}", if count == 1 { "row" } else { "rows" });
     }
     Ok(if opened.warn() {
         Exit::Unreadable

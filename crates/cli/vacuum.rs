@@ -30,7 +30,7 @@ pub async fn run(args: VacuumArgs, global: &Global) -> Result<Exit> {
     done?;
     if !global.quiet {
         let bytes = gone.iter().map(|file| file.bytes).sum();
-        eprintln!(
+        tell!(
             "{}, {} {}",
             count(gone.len() as i64, "file"),
             count(int(bytes), "byte"),

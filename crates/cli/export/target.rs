@@ -109,7 +109,7 @@ fn http(url: &Url, format: Format, args: &ReceiverArgs) -> Result<Box<dyn Transp
 pub fn secret(file: Option<&Path>) -> Result<Secret> {
     if let Some(file) = file.filter(|file| is_open_to_others(file)) {
         let name = file.display().to_string();
-        eprintln!(
+        tell!(
             "relaydrift: warning: others may read {}: chmod 600",
             visible(&name)
         );

@@ -97,7 +97,7 @@ impl Alarms {
         old.extend(unknown);
         if old.len() > before {
             let more = count((old.len() - before) as i64, "breaking change");
-            eprintln!("{more} did the last harm before --alarm-since: no alarm");
+            tell!("{more} did the last harm before --alarm-since: no alarm");
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Desk {
                 Ok(change) => way.tell(&change, &owed.json).await,
                 // Not ours: it cannot be told in any other way either.
                 Err(error) => {
-                    eprintln!("relaydrift: error: an alarm that is no change is dropped: {error}");
+                    tell!("relaydrift: error: an alarm that is no change is dropped: {error}");
                     Ok(())
                 }
             };
@@ -198,7 +198,7 @@ impl Desk {
             let waiting = self.later(&owed.key).await;
             let next = asked.map_or(pause, |asked| asked.clamp(pause, LONGEST_PAUSE));
             let (target, why) = (way.target(), visible_lines(&why));
-            eprintln!(
+            tell!(
                 "relaydrift: error: {}: {why}; {} not told yet, trying again in {} s",
                 visible(&target),
                 count(waiting as i64, "breaking change"),
@@ -237,7 +237,7 @@ impl Desk {
         told.owed.retain(|owed| owed.key != key);
         if let Err(error) = self.keep(told).await {
             let error = crate::chain(&error);
-            eprintln!(
+            tell!(
                 "relaydrift: error: {}; an alarm that was told is told again after a restart",
                 visible_lines(&error)
             );

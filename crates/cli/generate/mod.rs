@@ -235,7 +235,7 @@ fn save(path: &Path, truth: &Truth) -> Result<()> {
 
 fn summarize(dir: &Path, truth: &Truth) {
     let totals = &truth.totals;
-    eprintln!(
+    tell!(
         "{}: {} servers, {} files, {} bytes, {} lines, {} sessions, {} transactions",
         dir.display(),
         truth.servers.len(),
@@ -246,10 +246,10 @@ fn summarize(dir: &Path, truth: &Truth) {
         totals.transactions
     );
     for drift in &truth.drift {
-        eprintln!("{drift}");
+        tell!("{drift}");
     }
     if let Some(story) = &truth.scenario {
-        eprintln!("{}: {}", story.name, story.tells);
+        tell!("{}: {}", story.name, story.tells);
     }
 }
 

@@ -118,7 +118,7 @@ fn wait_or_leave(has_stopped: impl Fn() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    eprintln!("relaydrift: the question does not stop: the shell ends");
+    tell!("relaydrift: the question does not stop: the shell ends");
     std::process::exit(INTERRUPTED);
 }
 

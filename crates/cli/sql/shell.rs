@@ -61,7 +61,7 @@ pub async fn run(opened: Opened, global: &Global) -> Result<Exit> {
             .with_context(|| history.display().to_string())?;
     }
     if !global.quiet {
-        eprintln!("Questions in SQL end with ; and .help tells the rest.");
+        tell!("Questions in SQL end with ; and .help tells the rest.");
     }
     loop {
         match editor.readline("relaydrift> ") {
@@ -107,7 +107,7 @@ fn history() -> Option<PathBuf> {
 
 fn remember(editor: &mut Editor<Assistant, FileHistory>, history: &Path) {
     if let Err(error) = editor.append_history(history) {
-        eprintln!(
+        tell!(
             "relaydrift: not remembered in {}: {error}",
             history.display()
         );
@@ -181,9 +181,9 @@ impl Shell<'_> {
         };
         if answer.end == End::Cancelled {
             // The terminal shows ^C where the cursor was.
-            eprintln!();
+            tell!("");
         }
-        eprintln!("{}{end}, {:.2} s", count(answer.rows), answer.seconds);
+        tell!("{}{end}, {:.2} s", count(answer.rows), answer.seconds);
         self.last = Some(answer);
         Ok(())
     }
@@ -210,14 +210,14 @@ impl Shell<'_> {
         }
         writer.finish()?;
         if let Some(file) = file {
-            eprintln!(
+            tell!(
                 "{} in {}",
                 count(last.rows),
                 visible_lines(&file.display().to_string())
             );
         }
         if last.end != End::Whole {
-            eprintln!("the question was not answered to its end: these are the rows that came");
+            tell!("the question was not answered to its end: these are the rows that came");
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ fn tell(done: Result<()>) -> bool {
     match &done {
         Ok(()) => true,
         Err(error) => {
-            eprintln!("{}", visible_lines(&chain(error)));
+            tell!("{}", visible_lines(&chain(error)));
             false
         }
     }
