@@ -1,19 +1,18 @@
 //! Plans that travel: which do, what is changed in them first, and how their rows come back.
 
 use std::any::Any;
-use std::collections::HashSet;
 use std::fmt;
-use std::ptr::NonNull;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use ballista_core::execution_plans::execute_physical_plan;
 use ballista_core::extension::SessionConfigExt;
-use datafusion::arrow::array::{ArrayData, RecordBatch, RecordBatchOptions, new_null_array};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
 use datafusion::arrow::datatypes::{FieldRef, Fields, Schema};
 use datafusion::catalog::Session;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::utils::memory::RecordBatchMemoryCounter;
 use datafusion::common::{JoinType, Result};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig, ParquetSource};
 use datafusion::datasource::source::{DataSource, DataSourceExec};
@@ -156,27 +155,13 @@ fn is_safe(node: &Arc<dyn ExecutionPlan>) -> bool {
     SAFE.contains(&node.name()) && windows.iter().all(|window| whole(window.name()))
 }
 
-/// Bytes of the rows that a node has in memory.
+/// Bytes of the rows that a node has in memory, each buffer once: batches are mostly slices of a few large ones.
 fn rows_in_memory(node: &Arc<dyn ExecutionPlan>) -> usize {
     let leaf = node.downcast_ref::<DataSourceExec>();
     let rows = leaf.and_then(source::<MemorySourceConfig>);
     let batches = rows.iter().flat_map(|rows| rows.partitions()).flatten();
-    let mut seen = HashSet::new();
-    batches
-        .flat_map(RecordBatch::columns)
-        .map(|column| new_bytes(&column.to_data(), &mut seen))
-        .sum()
-}
-
-/// Bytes of an array's buffers that were not seen before: batches are mostly slices of a few large ones.
-fn new_bytes(array: &ArrayData, seen: &mut HashSet<NonNull<u8>>) -> usize {
-    let new = array.buffers().iter().filter_map(|buffer| {
-        let new = seen.insert(buffer.data_ptr());
-        new.then(|| buffer.capacity())
-    });
-    let own: usize = new.sum();
-    let children = array.child_data().iter();
-    own + children.map(|child| new_bytes(child, seen)).sum::<usize>()
+    let mut counter = RecordBatchMemoryCounter::new();
+    batches.map(|batch| counter.count_batch(batch)).sum()
 }
 
 /// A scan of Parquet files, if a node is one.

@@ -127,13 +127,11 @@ pub fn greeting_time(data: &[u8]) -> Option<i64> {
 /// The address is the client's as the host sees it; an `IPv6:` before it is left out. It is the
 /// text as it stands: a masked address is returned too.
 pub fn hello(data: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Of an EHLO answer's many lines this is one.
-    if !data.starts_with(b"250") || memchr::memchr(b'[', data).is_none() {
-        return None;
-    }
-    let [b' ' | b'-', line @ ..] = &data[3..] else {
+    let [b'2', b'5', b'0', b' ' | b'-', line @ ..] = data else {
         return None;
     };
+    // Of an EHLO answer's many lines one has it.
+    memchr::memchr(b'[', line)?;
     let line = after_spaces(line);
     let (host, rest) = line.split_at(memchr::memchr(b' ', line)?);
     let (word, rest) = after_spaces(rest).split_at_checked(b"Hello".len())?;
