@@ -3,7 +3,7 @@
 //! A place is a call on a path of the lake. `RELAYDRIFT_FAULTS` says how many cases each test tries
 //! at each start, or `all`; a few, spread over the whole run, unless it is set.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -98,7 +98,7 @@ fn an_error_of_any_call_is_told_and_leaves_the_lake_whole() {
             let hit = rig.injected();
             tally.case(&format!("{error} at {place}"), || {
                 let found = rig.whole()?;
-                if output.status.signal() == Some(9) && rig.hit_a_wake() {
+                if rig.hit_a_wake() {
                     return rig.made_good().map(|()| false);
                 }
                 match output.status.code() {
@@ -272,10 +272,22 @@ impl Rig {
         self.traced().contains("(INJECTED)")
     }
 
-    /// Threads wake one another by writes to an eventfd. No kernel lets these fail, and whoever sleeps on sleeps for ever.
+    /// Threads wake one another by writes to an eventfd. No kernel lets these fail: tokio panics, or whoever
+    /// sleeps on sleeps for ever.
     fn hit_a_wake(&self) -> bool {
-        let wake = |line: &str| line.contains("[eventfd]") && line.contains("(INJECTED)");
-        self.traced().lines().any(wake)
+        let trace = self.traced();
+        // A call during which another thread is traced has its arguments in one line and its result in a later one.
+        let mut begun = HashMap::new();
+        trace.lines().any(|line| {
+            let (thread, call) = line.split_once(' ').unwrap_or_default();
+            let failed = line.contains("(INJECTED)");
+            let wake = line.contains("[eventfd]");
+            if line.ends_with("<unfinished ...>") {
+                begun.insert(thread, wake);
+            }
+            let resumed = call.trim_start().starts_with("<...");
+            failed && (wake || resumed && begun.get(thread) == Some(&true))
+        })
     }
 
     fn traced(&self) -> String {
@@ -377,6 +389,18 @@ pub struct Tally {
     failed: Vec<String>,
 }
 
+/// `RELAYDRIFT_PART=0/2` is the first of two runs that share the cases.
+fn part() -> (usize, usize) {
+    let Ok(text) = std::env::var("RELAYDRIFT_PART") else {
+        return (0, 1);
+    };
+    let numbers = text.split_once('/').and_then(|(part, parts)| {
+        let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
+        (part < parts).then_some((part, parts))
+    });
+    numbers.expect("RELAYDRIFT_PART: a number of a part, a slash, how many there are")
+}
+
 impl Tally {
     /// As many of a rig's cases as asked for, spread over all.
     fn sample<'a, T>(&mut self, cases: &'a [T]) -> Vec<&'a T> {
@@ -388,7 +412,9 @@ impl Tally {
         self.cases += cases.len();
         let wanted = wanted.clamp(1, cases.len());
         let at = |number| (2 * number + 1) * cases.len() / (2 * wanted);
-        (0..wanted).map(|number| &cases[at(number)]).collect()
+        let (part, parts) = part();
+        let ours = (0..wanted).filter(|number| number % parts == part);
+        ours.map(|number| &cases[at(number)]).collect()
     }
 
     /// Counts a case: whether the fault came to pass, or what is wrong after it.

@@ -149,6 +149,7 @@ pub fn cuts(bytes: &[u8]) {
         window: usize::from(*choice) + 1,
         chunk: usize::from(*choice) * 7 + 1,
         task: 1,
+        carry: usize::from(*choice) * 11,
     };
     let (pieces, again) = ingest(folder.path(), cut);
     assert_eq!(pieces, whole, "{cut:?}");

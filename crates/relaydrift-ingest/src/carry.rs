@@ -1,11 +1,14 @@
 //! Rows of sessions that are not complete in their piece: put together from all pieces, files and
 //! runs, folded in order once they are final, carried on until then.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::hash::BuildHasher;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use relaydrift_parse::{Columns, Reason, Record, Row, Session, arrange};
 
 use crate::columns::{Bool, Bytes, Int64, Time, Utf8, columns};
@@ -24,9 +27,9 @@ columns! {
 }
 
 /// One raw row on its way: the line in the standard order of columns, and its place.
-#[derive(Debug, Clone)]
-pub(crate) struct Carried {
-    pub(crate) line: Box<[u8]>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried<'a> {
+    pub(crate) line: &'a [u8],
     pub(crate) source: u32,
     pub(crate) number: u64,
     pub(crate) offset: u64,
@@ -34,27 +37,9 @@ pub(crate) struct Carried {
     pub(crate) parked: bool,
 }
 
-impl Carried {
-    pub(crate) fn new(row: &Row<'_>, source: u32) -> Carried {
-        let record = &row.record;
-        let standard = Record::parse(record.line, &Columns::default());
-        let same = standard.is_ok_and(|parsed| parsed.has_same_fields(record));
-        let line = if same {
-            record.line.into()
-        } else {
-            record.to_line().into_boxed_slice()
-        };
-        Carried {
-            line,
-            source,
-            number: row.number,
-            offset: row.offset,
-            parked: false,
-        }
-    }
-
-    fn row(&self) -> Result<Row<'_>, Reason> {
-        let record = Record::parse(&self.line, &Columns::default())?;
+impl<'a> Carried<'a> {
+    fn row(&self) -> Result<Row<'a>, Reason> {
+        let record = Record::parse(self.line, &Columns::default())?;
         Ok(Row {
             record,
             number: self.number,
@@ -69,21 +54,96 @@ impl Carried {
             reason,
         }
     }
+
+    /// Writes the row behind others, as [`Carried::read`] reads it.
+    fn write(&self, rows: &mut Vec<u8>) {
+        rows.extend_from_slice(&self.source.to_le_bytes());
+        rows.extend_from_slice(&self.number.to_le_bytes());
+        rows.extend_from_slice(&self.offset.to_le_bytes());
+        rows.push(u8::from(self.parked));
+        rows.extend_from_slice(&(self.line.len() as u64).to_le_bytes());
+        rows.extend_from_slice(self.line);
+    }
+
+    /// Takes the first row off; `None` if none is left or what is there is none.
+    fn read(rows: &mut &'a [u8]) -> Option<Carried<'a>> {
+        let source = u32::from_le_bytes(taken(rows)?);
+        let number = u64::from_le_bytes(taken(rows)?);
+        let offset = u64::from_le_bytes(taken(rows)?);
+        let [parked] = taken(rows)?;
+        let length = u64::from_le_bytes(taken(rows)?);
+        let (line, rest) = rows.split_at_checked(usize::try_from(length).ok()?)?;
+        *rows = rest;
+        Some(Carried {
+            line,
+            source,
+            number,
+            offset,
+            parked: parked != 0,
+        })
+    }
 }
 
-/// Rows by session: the key is the place's number and the id.
-#[derive(Debug, Default)]
+/// A row's line in the standard order of columns.
+fn standard<'a>(record: &Record<'a>) -> Cow<'a, [u8]> {
+    let parsed = Record::parse(record.line, &Columns::default());
+    if parsed.is_ok_and(|parsed| parsed.has_same_fields(record)) {
+        Cow::Borrowed(record.line)
+    } else {
+        Cow::Owned(record.to_line())
+    }
+}
+
+fn taken<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+/// Rows by session, in [`PARTS`] parts that can each be put together by itself.
+#[derive(Debug)]
 pub(crate) struct Carry {
-    sessions: HashMap<(u32, Box<[u8]>), Vec<Carried>>,
+    parts: Vec<Part>,
+    bytes: usize,
+}
+
+/// Parts of a [`Carry`]: a session is in the one that place and id say.
+pub(crate) const PARTS: usize = 64;
+
+/// Rows of one session, one behind the other.
+type Rows = Box<[u8]>;
+
+/// The sessions of one part, by the place's number and the id.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    sessions: HashMap<(u32, Box<[u8]>), Vec<Rows>>,
+}
+
+impl Default for Carry {
+    fn default() -> Self {
+        Carry {
+            parts: (0..PARTS).map(|_| Part::default()).collect(),
+            bytes: 0,
+        }
+    }
 }
 
 impl Carry {
     /// Takes in rows that a piece of a source has left of one session.
     pub(crate) fn leave(&mut self, place: u32, source: u32, rows: &[Row<'_>]) {
         let Some(first) = rows.first() else { return };
-        let id = first.record.session_id().into();
-        let session = self.sessions.entry((place, id)).or_default();
-        session.extend(rows.iter().map(|row| Carried::new(row, source)));
+        let mut written = Vec::new();
+        for row in rows {
+            let carried = Carried {
+                line: &standard(&row.record),
+                source,
+                number: row.number,
+                offset: row.offset,
+                parked: false,
+            };
+            carried.write(&mut written);
+        }
+        self.take_in(place, first.record.session_id(), written);
     }
 
     /// Takes in a row that was read back.
@@ -93,22 +153,70 @@ impl Carry {
     pub(crate) fn push(
         &mut self,
         place: u32,
-        carried: Carried,
+        carried: &Carried<'_>,
         source_id: &str,
     ) -> Result<(), Error> {
-        let id = match carried.row() {
-            Ok(row) => row.record.session_id().into(),
-            Err(reason) => return Err(carried.unreadable(reason, source_id)),
-        };
-        let rows = self.sessions.entry((place, id)).or_default();
-        rows.push(carried);
+        let row = carried.row();
+        let row = row.map_err(|reason| carried.unreadable(reason, source_id))?;
+        let mut written = Vec::new();
+        carried.write(&mut written);
+        self.take_in(place, row.record.session_id(), written);
         Ok(())
     }
 
+    fn take_in(&mut self, place: u32, id: &[u8], rows: Vec<u8>) {
+        let part = FixedState::default().hash_one((place, id)) % PARTS as u64;
+        self.bytes += rows.len();
+        self.parts[part as usize].take_in(place, id, rows);
+    }
+
     pub(crate) fn add(&mut self, other: Carry) {
-        for (key, rows) in other.sessions {
-            self.sessions.entry(key).or_default().extend(rows);
+        self.bytes += other.bytes;
+        for (part, other) in self.parts.iter_mut().zip(other.parts) {
+            for (key, rows) in other.sessions {
+                part.sessions.entry(key).or_default().extend(rows);
+            }
         }
+    }
+
+    /// Bytes of rows.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All parts, each once, in the order of their numbers.
+    pub(crate) fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+}
+
+impl Part {
+    fn take_in(&mut self, place: u32, id: &[u8], rows: Vec<u8>) {
+        let session = self.sessions.entry((place, id.into())).or_default();
+        session.push(rows.into_boxed_slice());
+    }
+
+    /// Writes every session behind what stands there, as [`Part::read`] reads them.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        for ((place, id), rows) in &self.sessions {
+            let length: usize = rows.iter().map(|rows| rows.len()).sum();
+            to.extend_from_slice(&place.to_le_bytes());
+            to.extend_from_slice(&(id.len() as u64).to_le_bytes());
+            to.extend_from_slice(&(length as u64).to_le_bytes());
+            to.extend_from_slice(id);
+            rows.iter().for_each(|rows| to.extend_from_slice(rows));
+        }
+    }
+
+    /// Takes in what was written; false if it is not that.
+    pub(crate) fn read(&mut self, mut from: &[u8]) -> bool {
+        while !from.is_empty() {
+            let Some((place, id, rows)) = written_session(&mut from) else {
+                return false;
+            };
+            self.take_in(place, id, rows.to_owned());
+        }
+        true
     }
 
     /// Folds every session and hands it over with its rows, in the order in which they were written;
@@ -119,17 +227,24 @@ impl Carry {
     pub(crate) fn fold(
         &self,
         source_ids: &[String],
-        mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, &Carried)]),
+        mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, Carried<'_>)]),
     ) -> Result<(), Error> {
         let mut session = Session::default();
-        for ((place, _), carried) in &self.sessions {
-            let rows = carried.iter().map(|carried| match carried.row() {
+        for ((place, _), rows) in &self.sessions {
+            let carried: Vec<Carried<'_>> = rows
+                .iter()
+                .flat_map(|rows| {
+                    let mut rows = &**rows;
+                    std::iter::from_fn(move || Carried::read(&mut rows))
+                })
+                .collect();
+            let rows = carried.into_iter().map(|carried| match carried.row() {
                 Ok(row) => Ok((row, carried)),
                 Err(reason) => {
                     Err(carried.unreadable(reason, &source_ids[carried.source as usize]))
                 }
             });
-            let rows: Vec<(Row<'_>, &Carried)> = rows.collect::<Result<_, _>>()?;
+            let rows: Vec<(Row<'_>, Carried<'_>)> = rows.collect::<Result<_, _>>()?;
             for rows in arrange(rows, |carried| carried.source) {
                 session.reset();
                 rows.iter()
@@ -139,6 +254,17 @@ impl Carry {
         }
         Ok(())
     }
+}
+
+/// Place, id and rows of the first session, which is taken off.
+fn written_session<'a>(from: &mut &'a [u8]) -> Option<(u32, &'a [u8], &'a [u8])> {
+    let place = u32::from_le_bytes(taken(from)?);
+    let id = usize::try_from(u64::from_le_bytes(taken(from)?)).ok()?;
+    let rows = usize::try_from(u64::from_le_bytes(taken(from)?)).ok()?;
+    let (id, rest) = from.split_at_checked(id)?;
+    let (rows, rest) = rest.split_at_checked(rows)?;
+    *from = rest;
+    Some((place, id, rows))
 }
 
 impl OpenColumns {
@@ -165,11 +291,26 @@ impl OpenColumns {
 pub(crate) struct OpenRow {
     pub(crate) place: Place,
     pub(crate) source_id: String,
-    pub(crate) carried: Carried,
+    line: Vec<u8>,
+    number: u64,
+    offset: u64,
+    pub(crate) parked: bool,
 }
 
-/// Reads rows of `open_sessions`, in whichever text and binary types a reader gives them; `source` of
-/// the rows is left 0.
+impl OpenRow {
+    /// The row, with the number that its source has here.
+    pub(crate) fn carried(&self, source: u32) -> Carried<'_> {
+        Carried {
+            line: &self.line,
+            source,
+            number: self.number,
+            offset: self.offset,
+            parked: self.parked,
+        }
+    }
+}
+
+/// Reads rows of `open_sessions`, in whichever text and binary types a reader gives them.
 pub(crate) fn open_rows(batch: &RecordBatch) -> Result<Vec<OpenRow>, ArrowError> {
     let column = |name: &str, kind: DataType| {
         let array = batch
@@ -198,13 +339,10 @@ pub(crate) fn open_rows(batch: &RecordBatch) -> Result<Vec<OpenRow>, ArrowError>
             service: text(&service, row),
         },
         source_id: text(&source_id, row),
-        carried: Carried {
-            line: raw.as_binary::<i32>().value(row).into(),
-            source: 0,
-            number: int(&line, row),
-            offset: int(&offset, row),
-            parked: parked.as_boolean().value(row),
-        },
+        line: raw.as_binary::<i32>().value(row).to_owned(),
+        number: int(&line, row),
+        offset: int(&offset, row),
+        parked: parked.as_boolean().value(row),
     });
     Ok(rows.collect())
 }

@@ -23,6 +23,7 @@ mod run;
 mod schema;
 mod sessions;
 mod source;
+mod spill;
 mod transactions;
 mod words;
 
@@ -153,6 +154,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: relaydrift_parse::Reason,
     },
+    /// Rows of unfinished sessions that had to leave memory.
+    #[error(
+        "{}: rows of sessions that go on in other logs cannot be kept in the temporary folder (TMPDIR names another)",
+        std::env::temp_dir().display()
+    )]
+    Spill(#[source] std::io::Error),
     /// The sink refused a batch.
     #[error("cannot store a batch")]
     Sink(#[source] SinkError),

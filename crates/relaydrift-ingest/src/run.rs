@@ -8,11 +8,12 @@ use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use relaydrift_parse::LINE_LIMIT;
 
-use crate::carry::{Carried, Carry, OpenColumns, PATIENCE, open_rows};
+use crate::carry::{Carry, OpenColumns, PATIENCE, Part, open_rows};
 use crate::chunk::{self, Loaded, Reading};
 use crate::emit::Emit;
 use crate::events::RejectColumns;
 use crate::ledger::{SourceColumns, log_times, now};
+use crate::spill::Spill;
 use crate::{Error, Keep, Place, Progress, Sink, Skipped, Source, Summary, Table, TaskSink, file};
 
 /// Bytes read by one thread before it takes the next files.
@@ -24,6 +25,12 @@ const SMALL_TASK: u64 = 4 * 1024 * 1024;
 /// Bytes of log that become one row group of `events`.
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
+/// Bytes of unfinished sessions that may stay in memory.
+const CARRY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Rows of `open_sessions` after which they are written.
+const OPEN_ROWS: usize = 64 * 1024;
+
 /// How a run is cut; every choice gives the same tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
@@ -33,6 +40,8 @@ pub struct Cut {
     pub chunk: usize,
     /// Bytes for one thread before it takes the next files.
     pub task: u64,
+    /// Bytes of unfinished sessions in memory, for each thread and once more for all; the rest goes to a temporary file.
+    pub carry: usize,
 }
 
 impl Default for Cut {
@@ -41,6 +50,7 @@ impl Default for Cut {
             window: file::WINDOW,
             chunk: CHUNK_BYTES,
             task: TASK_BYTES,
+            carry: CARRY_BYTES,
         }
     }
 }
@@ -68,7 +78,7 @@ pub fn read(
     progress: Progress<'_>,
 ) -> Result<Summary, Error> {
     let mut names = Names::of(sources);
-    let carried = names.take_in(before.carried, |row| !row.parked)?;
+    let carried = names.take_in(before.carried, false)?;
     let shared = Shared {
         sources,
         names: &names,
@@ -77,6 +87,7 @@ pub fn read(
         batch,
         progress,
         buffers: Mutex::default(),
+        spill: Spill::default(),
     };
     let total = Mutex::new((Summary::default(), carried, log_times(before.ledger)));
     let tasks = tasks(sources, keep, cut.task);
@@ -89,6 +100,7 @@ pub fn read(
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         total.0.add(done.summary);
         total.1.add(done.carry);
+        shared.spill(&mut total.1)?;
         for (server, time) in done.times {
             let latest = total.2.entry(server).or_insert(time);
             *latest = (*latest).max(time);
@@ -98,7 +110,7 @@ pub fn read(
     let (mut summary, carry, times) = total
         .into_inner()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    shared.rest(&carry, &times, sink, &mut summary)?;
+    shared.rest(carry, &times, sink, &mut summary)?;
     summary.notices.sort();
     summary.notices.dedup();
     summary.failed.sort_by(|a, b| a.path.cmp(&b.path));
@@ -161,26 +173,21 @@ impl Names {
         number
     }
 
-    /// Rows of an earlier batch that are wanted, with numbers of their own.
-    fn take_in(
-        &mut self,
-        batches: &[RecordBatch],
-        wanted: impl Fn(&Carried) -> bool,
-    ) -> Result<Carry, Error> {
+    /// Rows of an earlier batch, with numbers of their own; those that were given up on only if `parked`.
+    fn take_in(&mut self, batches: &[RecordBatch], parked: bool) -> Result<Carry, Error> {
         let mut carry = Carry::default();
         let mut known: HashMap<String, u32> = HashMap::new();
         for batch in batches {
             for row in open_rows(batch)? {
-                let mut carried = row.carried;
-                if !wanted(&carried) {
+                if row.parked && !parked {
                     continue;
                 }
                 let place = self.place(&row.place);
-                carried.source = *known.entry(row.source_id.clone()).or_insert_with_key(|id| {
+                let source = *known.entry(row.source_id.clone()).or_insert_with_key(|id| {
                     self.source_ids.push(id.clone());
                     self.source_ids.len() as u32 - 1
                 });
-                carry.push(place, carried, &row.source_id)?;
+                carry.push(place, &row.carried(source), &row.source_id)?;
             }
         }
         Ok(carry)
@@ -196,6 +203,7 @@ struct Shared<'a> {
     progress: Progress<'a>,
     /// One of each task that ended, to be read into again: a new one would be cleared by the kernel first.
     buffers: Mutex<Vec<Vec<u8>>>,
+    spill: Spill,
 }
 
 /// What a task leaves behind besides what went to the sink.
@@ -241,6 +249,7 @@ impl Shared<'_> {
                 if !self.keep.events || size >= self.cut.chunk {
                     let readings = (range.start, readings.as_mut_slice());
                     self.chunk(&loaded, readings, &mut emit, &mut done.carry, writer)?;
+                    self.spill(&mut done.carry)?;
                     spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
                 }
             }
@@ -275,6 +284,13 @@ impl Shared<'_> {
         self.buffers
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn spill(&self, carry: &mut Carry) -> Result<(), Error> {
+        if carry.bytes() > self.cut.carry {
+            self.spill.take(carry).map_err(Error::Spill)?;
+        }
+        Ok(())
     }
 
     fn open(&self, at: usize) -> std::io::Result<file::Windows> {
@@ -396,15 +412,40 @@ impl Shared<'_> {
             .map_err(Error::Sink)
     }
 
-    /// The sessions whose rows lay in more than one piece, or are not all there.
+    /// The sessions whose rows lay in more than one piece, or are not all there. Where memory had no room for them all
+    /// threads share them, otherwise they are few.
     fn rest(
         &self,
-        carry: &Carry,
+        carry: Carry,
         times: &HashMap<(String, String), i64>,
         sink: &dyn Sink,
         summary: &mut Summary,
     ) -> Result<(), Error> {
-        let mut writer = sink.task().map_err(Error::Sink)?;
+        let threads = if self.spill.is_any() {
+            rayon::current_num_threads()
+        } else {
+            1
+        };
+        let mut parts: Vec<_> = carry.into_parts().into_iter().enumerate().collect();
+        let size = parts.len().div_ceil(threads);
+        let summaries = parts.par_chunks_mut(size).map(|parts| {
+            let mut writer = sink.task().map_err(Error::Sink)?;
+            let summary = self.rest_of(parts, times, &mut *writer)?;
+            writer.finish().map_err(Error::Sink)?;
+            Ok(summary)
+        });
+        let summaries: Vec<Summary> = summaries.collect::<Result<_, Error>>()?;
+        summaries.into_iter().for_each(|rest| summary.add(rest));
+        Ok(())
+    }
+
+    fn rest_of(
+        &self,
+        parts: &mut [(usize, Part)],
+        times: &HashMap<(String, String), i64>,
+        writer: &mut dyn TaskSink,
+    ) -> Result<Summary, Error> {
+        let mut summary = Summary::default();
         let mut emit = Emit::new(
             self.keep,
             self.batch,
@@ -412,41 +453,57 @@ impl Shared<'_> {
             &self.names.source_ids,
         );
         let mut open = OpenColumns::new();
-        carry.fold(&self.names.source_ids, |place, session, rows| {
-            if session.is_final() {
-                emit.session(session, place, false);
-                return;
-            }
-            let at = &self.names.places[place as usize];
-            let server = (at.organization.clone(), at.server.clone());
-            let parked = times
-                .get(&server)
-                .is_some_and(|latest| session.end + PATIENCE < *latest);
-            summary.open_sessions += u64::from(!parked);
-            if self.keep.open_rows {
-                for (row, carried) in rows {
-                    open.push(
-                        row,
-                        at,
-                        &self.names.source_ids[carried.source as usize],
-                        parked,
-                    );
+        for (number, part) in parts {
+            let mut part = std::mem::take(part);
+            let all = self.spill.give_back(*number, &mut part);
+            all.map_err(Error::Spill)?;
+            part.fold(&self.names.source_ids, |place, session, rows| {
+                if session.is_final() {
+                    emit.session(session, place, false);
+                    return;
                 }
+                let at = &self.names.places[place as usize];
+                let server = (at.organization.clone(), at.server.clone());
+                let parked = times
+                    .get(&server)
+                    .is_some_and(|latest| session.end + PATIENCE < *latest);
+                summary.open_sessions += u64::from(!parked);
+                if self.keep.open_rows {
+                    for (row, carried) in rows {
+                        let source_id = &self.names.source_ids[carried.source as usize];
+                        open.push(row, at, source_id, parked);
+                    }
+                } else {
+                    emit.session(session, place, !parked);
+                }
+            })?;
+            let full = if emit.full() {
+                emit.take()?
             } else {
-                emit.session(session, place, !parked);
+                Vec::new()
+            };
+            for (table, batch) in full {
+                writer.take(table, batch).map_err(Error::Sink)?;
             }
-        })?;
+            if open.len() >= OPEN_ROWS {
+                let batch = open.finish(self.batch)?;
+                writer
+                    .take(Table::OpenSessions, batch)
+                    .map_err(Error::Sink)?;
+            }
+        }
         summary.sessions += emit.count;
         summary.notices.extend(emit.notice());
         for (table, batch) in emit.finish()? {
             writer.take(table, batch).map_err(Error::Sink)?;
         }
         if open.len() > 0 {
+            let batch = open.finish(self.batch)?;
             writer
-                .take(Table::OpenSessions, open.finish(self.batch)?)
+                .take(Table::OpenSessions, batch)
                 .map_err(Error::Sink)?;
         }
-        writer.finish().map_err(Error::Sink)
+        Ok(summary)
     }
 }
 
@@ -457,7 +514,7 @@ impl Shared<'_> {
 /// If the batches are no `open_sessions` rows.
 pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, Error> {
     let mut names = Names::of(&[]);
-    let carry = names.take_in(batches, |_| true)?;
+    let carry = names.take_in(batches, true)?;
     let newest = batches.iter().map(newest_batch).max().unwrap_or(0);
     let keep = Keep {
         events: false,
@@ -466,11 +523,13 @@ pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, E
         open_rows: false,
     };
     let mut emit = Emit::new(keep, newest, &names.places, &names.source_ids);
-    carry.fold(&names.source_ids, |place, session, rows| {
-        // One late row that is still waited for keeps its session open.
-        let waited_for = rows.iter().any(|(_, carried)| !carried.parked);
-        emit.session(session, place, !session.is_final() && waited_for);
-    })?;
+    for part in carry.into_parts() {
+        part.fold(&names.source_ids, |place, session, rows| {
+            // One late row that is still waited for keeps its session open.
+            let waited_for = rows.iter().any(|(_, carried)| !carried.parked);
+            emit.session(session, place, !session.is_final() && waited_for);
+        })?;
+    }
     Ok(emit.finish()?)
 }
 

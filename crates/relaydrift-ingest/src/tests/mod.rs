@@ -381,9 +381,12 @@ proptest! {
         let size: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
         prop_assert_eq!(summary.bytes(), size, "every byte has a class");
 
-        for (window, chunk, task, threads) in [(1, 1, 1, 2), (7, 500, 1 << 20, 8), (64, 1 << 20, 3000, 2), (2, 1, 1, 1)] {
-            let (batches, again) = read_once(folder.path(), Cut { window, chunk, task }, threads);
-            prop_assert_eq!(&content(&batches), &want, "window {}", window);
+        let cut = |window, chunk, task, carry| Cut { window, chunk, task, carry };
+        for (cut, threads) in [
+            (cut(1, 1, 1, 0), 2), (cut(7, 500, 1 << 20, 500), 8), (cut(64, 1 << 20, 3000, 1 << 20), 2), (cut(2, 1, 1, 2000), 1),
+        ] {
+            let (batches, again) = read_once(folder.path(), cut, threads);
+            prop_assert_eq!(&content(&batches), &want, "{:?}", cut);
             prop_assert_eq!(again.bytes(), size);
         }
 

@@ -107,6 +107,7 @@ fn every_form_gives_the_same_rows_however_it_is_cut() {
                 window,
                 chunk: 500,
                 task: 3000,
+                carry: 1000,
             };
             let (batches, again) = read_once(folder.path(), cut, 2);
             assert!(again.failed.is_empty(), "{form}: {:?}", again.failed);
