@@ -369,6 +369,42 @@ fn a_full_disk_behind_stderr_changes_nothing() {
 }
 
 #[test]
+fn a_hundred_thousand_sessions_open_at_once_leave_memory_and_come_back() {
+    let folder = empty("open-at-once").join("EX1");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut log = String::with_capacity(48 << 20);
+    for (sequence, rest) in ["+,,", "<,220 mx.example ESMTP,", ">,EHLO ex1.example,"]
+        .iter()
+        .enumerate()
+    {
+        for session in 0..100_000_u64 {
+            let connector = "Outbound to Office 365 - 0af1cb8b-f3c6-bd89-4a54-cecfffda4049";
+            let id = 0x08DF_1F4E_EFBD_C000 + session;
+            let ends = "192.0.2.1:4025,198.51.100.25:25";
+            let row =
+                format!("2026-10-05T10:00:00.000Z,{connector},{id:X},{sequence},{ends},{rest}\r\n");
+            log.push_str(&row);
+        }
+    }
+    std::fs::write(folder.join("SEND2026100510-1.LOG"), log).expect("a log");
+    let logs = folder.to_str().expect("a path in UTF-8");
+    let question =
+        "select count(*), sum(rows), count(distinct session_id) from sessions where open";
+    let args = ["sql", "--logs", logs, "--format", "csv", question];
+    let output = run_for(0, &args);
+    let answer = text(&output.stdout);
+    assert_eq!(answer.lines().nth(1), Some("100000,300000,100000"));
+
+    let mut command = program();
+    command.args(args).env("TMPDIR", "/nothing/there");
+    let output = command.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("/nothing/there: rows of sessions"), "{said}");
+    assert!(said.contains("TMPDIR"), "{said}");
+}
+
+#[test]
 fn nothing_is_written_among_the_logs() {
     let logs = empty("among-logs");
     let folder = logs.join("EX1/SmtpSend");
