@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::io::ErrorKind;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
@@ -104,11 +105,10 @@ fn taken<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[derive(Debug)]
 pub(crate) struct Carry {
     parts: Vec<Part>,
-    bytes: usize,
 }
 
 /// Parts of a [`Carry`]: a session is in the one that place and id say.
-pub(crate) const PARTS: usize = 64;
+const PARTS: usize = 256;
 
 /// Rows of one session, one behind the other.
 type Rows = Box<[u8]>;
@@ -117,13 +117,16 @@ type Rows = Box<[u8]>;
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     sessions: HashMap<(u32, Box<[u8]>), Vec<Rows>>,
+    bytes: usize,
 }
+
+/// About what rows of a session take in memory beside their own bytes and the id.
+const ROWS_OVERHEAD: usize = 96;
 
 impl Default for Carry {
     fn default() -> Self {
         Carry {
             parts: (0..PARTS).map(|_| Part::default()).collect(),
-            bytes: 0,
         }
     }
 }
@@ -166,34 +169,43 @@ impl Carry {
 
     fn take_in(&mut self, place: u32, id: &[u8], rows: Vec<u8>) {
         let part = FixedState::default().hash_one((place, id)) % PARTS as u64;
-        self.bytes += rows.len();
         self.parts[part as usize].take_in(place, id, rows);
     }
 
     pub(crate) fn add(&mut self, other: Carry) {
-        self.bytes += other.bytes;
         for (part, other) in self.parts.iter_mut().zip(other.parts) {
-            for (key, rows) in other.sessions {
-                part.sessions.entry(key).or_default().extend(rows);
-            }
+            part.add(other);
         }
     }
 
-    /// Bytes of rows.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Puts a part of this number back.
+    pub(crate) fn keep(&mut self, number: usize, part: Part) {
+        self.parts[number].add(part);
     }
 
-    /// All parts, each once, in the order of their numbers.
-    pub(crate) fn into_parts(self) -> Vec<Part> {
-        self.parts
+    /// Bytes that all rows take in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes).sum()
+    }
+
+    /// All parts, each once, with their numbers.
+    pub(crate) fn into_parts(self) -> Vec<(usize, Part)> {
+        self.parts.into_iter().enumerate().collect()
     }
 }
 
 impl Part {
     fn take_in(&mut self, place: u32, id: &[u8], rows: Vec<u8>) {
+        self.bytes += rows.len() + id.len() + ROWS_OVERHEAD;
         let session = self.sessions.entry((place, id.into())).or_default();
         session.push(rows.into_boxed_slice());
+    }
+
+    fn add(&mut self, other: Part) {
+        self.bytes += other.bytes;
+        for (key, rows) in other.sessions {
+            self.sessions.entry(key).or_default().extend(rows);
+        }
     }
 
     /// Writes every session behind what stands there, as [`Part::read`] reads them.
@@ -223,33 +235,31 @@ impl Part {
     /// `source_ids` by the numbers that rows carry.
     ///
     /// # Errors
-    /// As [`Carry::push`].
+    /// As [`Carry::push`], and what `each` returns.
     pub(crate) fn fold(
         &self,
         source_ids: &[String],
-        mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, Carried<'_>)]),
+        mut each: impl FnMut(u32, &Session<'_>, &[(Row<'_>, Carried<'_>)]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut session = Session::default();
-        for ((place, _), rows) in &self.sessions {
-            let carried: Vec<Carried<'_>> = rows
-                .iter()
-                .flat_map(|rows| {
-                    let mut rows = &**rows;
-                    std::iter::from_fn(move || Carried::read(&mut rows))
-                })
-                .collect();
-            let rows = carried.into_iter().map(|carried| match carried.row() {
-                Ok(row) => Ok((row, carried)),
-                Err(reason) => {
-                    Err(carried.unreadable(reason, &source_ids[carried.source as usize]))
+        for ((place, _), blocks) in &self.sessions {
+            let mut rows = Vec::new();
+            for mut block in blocks.iter().map(|block| &**block) {
+                while !block.is_empty() {
+                    let carried = Carried::read(&mut block);
+                    let carried =
+                        carried.ok_or_else(|| Error::Spill(ErrorKind::InvalidData.into()))?;
+                    let row = carried.row().map_err(|reason| {
+                        carried.unreadable(reason, &source_ids[carried.source as usize])
+                    })?;
+                    rows.push((row, carried));
                 }
-            });
-            let rows: Vec<(Row<'_>, Carried<'_>)> = rows.collect::<Result<_, _>>()?;
+            }
             for rows in arrange(rows, |carried| carried.source) {
                 session.reset();
                 rows.iter()
                     .for_each(|(row, carried)| session.push(row, carried.source));
-                each(*place, &session, &rows);
+                each(*place, &session, &rows)?;
             }
         }
         Ok(())
@@ -267,7 +277,15 @@ fn written_session<'a>(from: &mut &'a [u8]) -> Option<(u32, &'a [u8], &'a [u8])>
     Some((place, id, rows))
 }
 
+/// Rows of `open_sessions` after which they are written, and bytes of their lines: an Arrow array holds 2 GiB.
+const OPEN_ROWS: usize = 64 * 1024;
+const OPEN_BYTES: usize = 32 * 1024 * 1024;
+
 impl OpenColumns {
+    pub(crate) fn full(&self) -> bool {
+        self.len() >= OPEN_ROWS || self.raw.values_slice().len() >= OPEN_BYTES
+    }
+
     pub(crate) fn push(&mut self, row: &Row<'_>, place: &Place, source_id: &str, parked: bool) {
         let record = &row.record;
         let int = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);

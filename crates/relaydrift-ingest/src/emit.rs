@@ -331,18 +331,20 @@ impl<'s> Emit<'s> {
         self.undated.then(|| UNDATED.to_owned())
     }
 
-    /// True if a batch is ready to go.
-    pub(crate) fn full(&self) -> bool {
+    /// Sessions, transactions and halves so far, once they are enough for a batch.
+    pub(crate) fn ready(&mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
         let rows = [
             self.sessions.len(),
             self.transactions.len(),
             self.halves.len(),
         ];
-        rows.iter().any(|rows| *rows >= BATCH_ROWS)
+        match rows.iter().any(|rows| *rows >= BATCH_ROWS) {
+            true => self.take(),
+            false => Ok(Vec::new()),
+        }
     }
 
-    /// Sessions, transactions and halves so far.
-    pub(crate) fn take(&mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
+    fn take(&mut self) -> Result<Vec<(Table, RecordBatch)>, ArrowError> {
         let mut batches = Vec::new();
         if self.sessions.len() > 0 {
             batches.push((Table::Sessions, self.sessions.finish(self.batch)?));

@@ -154,10 +154,11 @@ pub enum Error {
         /// What is wrong with it.
         reason: relaydrift_parse::Reason,
     },
-    /// Rows of unfinished sessions that had to leave memory.
+    /// Rows of unfinished sessions that had to leave memory, and did not come back.
     #[error(
-        "{}: rows of sessions that go on in other logs cannot be kept in the temporary folder (TMPDIR names another)",
-        std::env::temp_dir().display()
+        "{}: rows of unfinished sessions cannot be read back from the temporary folder ({} names another)",
+        std::env::temp_dir().display(),
+        spill::FOLDER
     )]
     Spill(#[source] std::io::Error),
     /// The sink refused a batch.

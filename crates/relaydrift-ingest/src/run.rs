@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
-use relaydrift_parse::LINE_LIMIT;
+use relaydrift_parse::{LINE_LIMIT, Session};
 
 use crate::carry::{Carry, OpenColumns, PATIENCE, Part, open_rows};
 use crate::chunk::{self, Loaded, Reading};
@@ -28,9 +28,6 @@ const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of unfinished sessions that may stay in memory.
 const CARRY_BYTES: usize = 32 * 1024 * 1024;
 
-/// Rows of `open_sessions` after which they are written.
-const OPEN_ROWS: usize = 64 * 1024;
-
 /// How a run is cut; every choice gives the same tables.
 #[derive(Debug, Clone, Copy)]
 pub struct Cut {
@@ -41,6 +38,8 @@ pub struct Cut {
     /// Bytes for one thread before it takes the next files.
     pub task: u64,
     /// Bytes of unfinished sessions in memory, for each thread and once more for all; the rest goes to a temporary file.
+    /// When all logs are read, each thread puts together a small part of the sessions at a time; one session is always
+    /// whole in memory.
     pub carry: usize,
 }
 
@@ -78,7 +77,8 @@ pub fn read(
     progress: Progress<'_>,
 ) -> Result<Summary, Error> {
     let mut names = Names::of(sources);
-    let carried = names.take_in(before.carried, false)?;
+    let spill = Spill::new(cut.carry);
+    let carried = names.take_in(before.carried, false, &spill)?;
     let shared = Shared {
         sources,
         names: &names,
@@ -87,7 +87,7 @@ pub fn read(
         batch,
         progress,
         buffers: Mutex::default(),
-        spill: Spill::default(),
+        spill,
     };
     let total = Mutex::new((Summary::default(), carried, log_times(before.ledger)));
     let tasks = tasks(sources, keep, cut.task);
@@ -95,22 +95,33 @@ pub fn read(
         let mut writer = sink.task().map_err(Error::Sink)?;
         let done = shared.task(task.clone(), &mut *writer)?;
         writer.finish().map_err(Error::Sink)?;
-        let mut total = total
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        total.0.add(done.summary);
-        total.1.add(done.carry);
-        shared.spill(&mut total.1)?;
-        for (server, time) in done.times {
-            let latest = total.2.entry(server).or_insert(time);
-            *latest = (*latest).max(time);
-        }
+        let total = || {
+            let total = total.lock();
+            total.unwrap_or_else(|poisoned| poisoned.into_inner())
+        };
+        let mut carry = {
+            let mut total = total();
+            total.0.add(done.summary);
+            total.1.add(done.carry);
+            for (server, time) in done.times {
+                let latest = total.2.entry(server).or_insert(time);
+                *latest = (*latest).max(time);
+            }
+            if total.1.bytes() <= cut.carry {
+                return Ok(());
+            }
+            std::mem::take(&mut total.1)
+        };
+        // Not under the lock: others wait for it.
+        shared.spill.relieve(&mut carry);
+        total().1.add(carry);
         Ok(())
     })?;
     let (mut summary, carry, times) = total
         .into_inner()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
     shared.rest(carry, &times, sink, &mut summary)?;
+    summary.notices.extend(shared.spill.notice());
     summary.notices.sort();
     summary.notices.dedup();
     summary.failed.sort_by(|a, b| a.path.cmp(&b.path));
@@ -174,7 +185,12 @@ impl Names {
     }
 
     /// Rows of an earlier batch, with numbers of their own; those that were given up on only if `parked`.
-    fn take_in(&mut self, batches: &[RecordBatch], parked: bool) -> Result<Carry, Error> {
+    fn take_in(
+        &mut self,
+        batches: &[RecordBatch],
+        parked: bool,
+        spill: &Spill,
+    ) -> Result<Carry, Error> {
         let mut carry = Carry::default();
         let mut known: HashMap<String, u32> = HashMap::new();
         for batch in batches {
@@ -189,6 +205,7 @@ impl Names {
                 });
                 carry.push(place, &row.carried(source), &row.source_id)?;
             }
+            spill.relieve(&mut carry);
         }
         Ok(carry)
     }
@@ -249,7 +266,7 @@ impl Shared<'_> {
                 if !self.keep.events || size >= self.cut.chunk {
                     let readings = (range.start, readings.as_mut_slice());
                     self.chunk(&loaded, readings, &mut emit, &mut done.carry, writer)?;
-                    self.spill(&mut done.carry)?;
+                    self.spill.relieve(&mut done.carry);
                     spare.extend(loaded.drain(..).map(|loaded| loaded.window.bytes));
                 }
             }
@@ -286,13 +303,6 @@ impl Shared<'_> {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn spill(&self, carry: &mut Carry) -> Result<(), Error> {
-        if carry.bytes() > self.cut.carry {
-            self.spill.take(carry).map_err(Error::Spill)?;
-        }
-        Ok(())
-    }
-
     fn open(&self, at: usize) -> std::io::Result<file::Windows> {
         let source = &self.sources[at];
         file::Windows::open(&source.input, source.from_offset, self.cut.window)
@@ -308,15 +318,8 @@ impl Shared<'_> {
     ) -> Result<(), Error> {
         let (keep, batch) = (self.keep, self.batch);
         let batches = chunk::read_all(loaded, self.sources, readings, keep, batch, emit, carry)?;
-        let ready = if emit.full() {
-            emit.take()?
-        } else {
-            Vec::new()
-        };
-        for (table, batch) in batches.into_iter().chain(ready) {
-            writer.take(table, batch).map_err(Error::Sink)?;
-        }
-        Ok(())
+        give(writer, batches)?;
+        give(writer, emit.ready()?)
     }
 
     /// Writes the ledger of a task's sources.
@@ -412,8 +415,8 @@ impl Shared<'_> {
             .map_err(Error::Sink)
     }
 
-    /// The sessions whose rows lay in more than one piece, or are not all there. Where memory had no room for them all
-    /// threads share them, otherwise they are few.
+    /// The sessions whose rows lay in more than one piece, or are not all there. They are few, and one thread's work,
+    /// unless memory had no room for them.
     fn rest(
         &self,
         carry: Carry,
@@ -421,19 +424,14 @@ impl Shared<'_> {
         sink: &dyn Sink,
         summary: &mut Summary,
     ) -> Result<(), Error> {
-        let threads = if self.spill.is_any() {
-            rayon::current_num_threads()
-        } else {
-            1
+        let threads = match self.spill.is_any() {
+            true => rayon::current_num_threads(),
+            false => 1,
         };
-        let mut parts: Vec<_> = carry.into_parts().into_iter().enumerate().collect();
+        let parts = carry.into_parts();
         let size = parts.len().div_ceil(threads);
-        let summaries = parts.par_chunks_mut(size).map(|parts| {
-            let mut writer = sink.task().map_err(Error::Sink)?;
-            let summary = self.rest_of(parts, times, &mut *writer)?;
-            writer.finish().map_err(Error::Sink)?;
-            Ok(summary)
-        });
+        let shares = parts.into_par_iter().chunks(size);
+        let summaries = shares.map(|parts| self.rest_of(parts, times, sink));
         let summaries: Vec<Summary> = summaries.collect::<Result<_, Error>>()?;
         summaries.into_iter().for_each(|rest| summary.add(rest));
         Ok(())
@@ -441,70 +439,62 @@ impl Shared<'_> {
 
     fn rest_of(
         &self,
-        parts: &mut [(usize, Part)],
+        parts: Vec<(usize, Part)>,
         times: &HashMap<(String, String), i64>,
-        writer: &mut dyn TaskSink,
+        sink: &dyn Sink,
     ) -> Result<Summary, Error> {
+        let names = self.names;
+        let mut writer = sink.task().map_err(Error::Sink)?;
         let mut summary = Summary::default();
-        let mut emit = Emit::new(
-            self.keep,
-            self.batch,
-            &self.names.places,
-            &self.names.source_ids,
-        );
+        let mut emit = Emit::new(self.keep, self.batch, &names.places, &names.source_ids);
         let mut open = OpenColumns::new();
-        for (number, part) in parts {
-            let mut part = std::mem::take(part);
-            let all = self.spill.give_back(*number, &mut part);
+        for (number, mut part) in parts {
+            let all = self.spill.give_back(number, &mut part);
             all.map_err(Error::Spill)?;
-            part.fold(&self.names.source_ids, |place, session, rows| {
-                if session.is_final() {
-                    emit.session(session, place, false);
-                    return;
+            part.fold(&names.source_ids, |place, session, rows| {
+                let at = &names.places[place as usize];
+                let parked = given_up(session, times, at);
+                let is_open = !session.is_final() && !parked;
+                summary.open_sessions += u64::from(is_open);
+                if session.is_final() || !self.keep.open_rows {
+                    emit.session(session, place, is_open);
+                    return give(&mut *writer, emit.ready()?);
                 }
-                let at = &self.names.places[place as usize];
-                let server = (at.organization.clone(), at.server.clone());
-                let parked = times
-                    .get(&server)
-                    .is_some_and(|latest| session.end + PATIENCE < *latest);
-                summary.open_sessions += u64::from(!parked);
-                if self.keep.open_rows {
-                    for (row, carried) in rows {
-                        let source_id = &self.names.source_ids[carried.source as usize];
-                        open.push(row, at, source_id, parked);
+                for (row, carried) in rows {
+                    let source_id = &names.source_ids[carried.source as usize];
+                    open.push(row, at, source_id, parked);
+                    if open.full() {
+                        let full = (Table::OpenSessions, open.finish(self.batch)?);
+                        give(&mut *writer, vec![full])?;
                     }
-                } else {
-                    emit.session(session, place, !parked);
                 }
+                Ok(())
             })?;
-            let full = if emit.full() {
-                emit.take()?
-            } else {
-                Vec::new()
-            };
-            for (table, batch) in full {
-                writer.take(table, batch).map_err(Error::Sink)?;
-            }
-            if open.len() >= OPEN_ROWS {
-                let batch = open.finish(self.batch)?;
-                writer
-                    .take(Table::OpenSessions, batch)
-                    .map_err(Error::Sink)?;
-            }
         }
         summary.sessions += emit.count;
         summary.notices.extend(emit.notice());
-        for (table, batch) in emit.finish()? {
-            writer.take(table, batch).map_err(Error::Sink)?;
-        }
+        give(&mut *writer, emit.finish()?)?;
         if open.len() > 0 {
-            let batch = open.finish(self.batch)?;
-            writer
-                .take(Table::OpenSessions, batch)
-                .map_err(Error::Sink)?;
+            let last = (Table::OpenSessions, open.finish(self.batch)?);
+            give(&mut *writer, vec![last])?;
         }
+        writer.finish().map_err(Error::Sink)?;
         Ok(summary)
     }
+}
+
+fn give(writer: &mut dyn TaskSink, batches: Vec<(Table, RecordBatch)>) -> Result<(), Error> {
+    for (table, batch) in batches {
+        writer.take(table, batch).map_err(Error::Sink)?;
+    }
+    Ok(())
+}
+
+/// True if a session that is not whole is not waited for any longer, by the log times of its server.
+fn given_up(session: &Session<'_>, times: &HashMap<(String, String), i64>, at: &Place) -> bool {
+    let server = (at.organization.clone(), at.server.clone());
+    let latest = times.get(&server);
+    !session.is_final() && latest.is_some_and(|latest| session.end + PATIENCE < *latest)
 }
 
 /// Folds `open_sessions` rows into `sessions`, `transactions`, `observations` and
@@ -514,7 +504,8 @@ impl Shared<'_> {
 /// If the batches are no `open_sessions` rows.
 pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, Error> {
     let mut names = Names::of(&[]);
-    let carry = names.take_in(batches, true)?;
+    let spill = Spill::new(CARRY_BYTES);
+    let carry = names.take_in(batches, true, &spill)?;
     let newest = batches.iter().map(newest_batch).max().unwrap_or(0);
     let keep = Keep {
         events: false,
@@ -523,11 +514,14 @@ pub fn fold_open(batches: &[RecordBatch]) -> Result<Vec<(Table, RecordBatch)>, E
         open_rows: false,
     };
     let mut emit = Emit::new(keep, newest, &names.places, &names.source_ids);
-    for part in carry.into_parts() {
+    for (number, mut part) in carry.into_parts() {
+        let all = spill.give_back(number, &mut part);
+        all.map_err(Error::Spill)?;
         part.fold(&names.source_ids, |place, session, rows| {
             // One late row that is still waited for keeps its session open.
             let waited_for = rows.iter().any(|(_, carried)| !carried.parked);
             emit.session(session, place, !session.is_final() && waited_for);
+            Ok(())
         })?;
     }
     Ok(emit.finish()?)

@@ -6,9 +6,13 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::carry::{Carry, Part};
 
+/// The variable that names the folder for temporary files.
+pub(crate) const FOLDER: &str = if cfg!(windows) { "TMP" } else { "TMPDIR" };
+
 /// What went to the file, part by part. The system removes the file once the run has ended, however it ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Spill {
+    limit: usize,
     written: Mutex<Written>,
 }
 
@@ -17,9 +21,11 @@ struct Written {
     file: Option<File>,
     end: u64,
     blocks: Vec<Block>,
+    failed: Option<Error>,
 }
 
-/// Bytes that [`Part::write`] wrote.
+/// Bytes that [`Part::write`] wrote, and their hash: a temporary folder is shared, and a row that comes back as another
+/// must not go unnoticed.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     part: usize,
@@ -29,21 +35,37 @@ struct Block {
 }
 
 impl Spill {
-    /// Takes over all rows of `carry`, which is empty then.
-    ///
-    /// # Errors
-    /// If there is no temporary folder, or no room in it.
-    pub(crate) fn take(&self, carry: &mut Carry) -> Result<()> {
-        let mut written = self.written();
+    /// Nothing is taken over of a [`Carry`] of up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Spill {
+        Spill {
+            limit,
+            written: Mutex::default(),
+        }
+    }
+
+    /// Takes over the rows of a carry that is larger than the limit. They stay where the temporary folder cannot take
+    /// them, which [`Spill::notice`] tells.
+    pub(crate) fn relieve(&self, carry: &mut Carry) {
+        if carry.bytes() <= self.limit || self.written().failed.is_some() {
+            return;
+        }
         let mut bytes = Vec::new();
-        for (number, part) in std::mem::take(carry).into_parts().into_iter().enumerate() {
+        for (number, part) in std::mem::take(carry).into_parts() {
             bytes.clear();
             part.write(&mut bytes);
-            if !bytes.is_empty() {
-                written.append(number, &bytes)?;
+            if !bytes.is_empty() && !self.append(number, &bytes) {
+                carry.keep(number, part);
             }
         }
-        Ok(())
+    }
+
+    fn append(&self, part: usize, bytes: &[u8]) -> bool {
+        let hash = blake3::hash(bytes);
+        let mut written = self.written();
+        if written.failed.is_none() {
+            written.failed = written.append(part, bytes, hash).err();
+        }
+        written.failed.is_none()
     }
 
     /// True if rows went to the file.
@@ -51,18 +73,34 @@ impl Spill {
         !self.written().blocks.is_empty()
     }
 
+    /// What there is to say of a temporary folder that could not take rows.
+    pub(crate) fn notice(&self) -> Option<String> {
+        let written = self.written();
+        let error = written.failed.as_ref()?;
+        let folder = std::env::temp_dir();
+        let folder = folder.display();
+        Some(format!(
+            "{folder}: {error}: rows of unfinished sessions stayed in memory ({FOLDER} names another folder)"
+        ))
+    }
+
     /// Adds the rows that `part`, of this number, has in the file.
     ///
     /// # Errors
     /// If the file cannot be read, or does not hold what was written.
     pub(crate) fn give_back(&self, number: usize, part: &mut Part) -> Result<()> {
-        let mut written = self.written();
         let of_part = |block: &&Block| block.part == number;
-        let blocks: Vec<Block> = written.blocks.iter().filter(of_part).copied().collect();
+        let blocks: Vec<Block> = self
+            .written()
+            .blocks
+            .iter()
+            .filter(of_part)
+            .copied()
+            .collect();
         for block in blocks {
-            let bytes = written.read(block)?;
+            let bytes = self.written().read(block)?;
             if blake3::hash(&bytes) != block.hash || !part.read(&bytes) {
-                return Err(Error::from(ErrorKind::InvalidData));
+                return Err(ErrorKind::InvalidData.into());
             }
         }
         Ok(())
@@ -76,7 +114,7 @@ impl Spill {
 }
 
 impl Written {
-    fn append(&mut self, part: usize, bytes: &[u8]) -> Result<()> {
+    fn append(&mut self, part: usize, bytes: &[u8], hash: blake3::Hash) -> Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile()?),
@@ -87,7 +125,7 @@ impl Written {
             part,
             offset: self.end,
             length: bytes.len(),
-            hash: blake3::hash(bytes),
+            hash,
         });
         self.end += bytes.len() as u64;
         Ok(())

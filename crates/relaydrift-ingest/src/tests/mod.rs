@@ -197,7 +197,7 @@ fn read_in_runs(runs: &[Vec<PathBuf>]) -> Batches {
             &plan.sources,
             before,
             keep,
-            Cut::default(),
+            ALL_LEAVES_MEMORY,
             number as i64 + 1,
             &memory,
             &|_| {},
@@ -221,6 +221,14 @@ fn read_in_runs(runs: &[Vec<PathBuf>]) -> Batches {
     stored.extend(fold_open(&open).unwrap());
     stored
 }
+
+/// As rows of unfinished sessions go where they are too many.
+const ALL_LEAVES_MEMORY: Cut = Cut {
+    window: 1 << 20,
+    chunk: 8 << 20,
+    task: 128 << 20,
+    carry: 0,
+};
 
 fn number_of(batch: &RecordBatch) -> i64 {
     batch
@@ -450,7 +458,7 @@ impl GrowingLog {
                 &plan.sources,
                 before,
                 keep,
-                Cut::default(),
+                ALL_LEAVES_MEMORY,
                 number as i64,
                 &memory,
                 &|_| {},
