@@ -372,10 +372,17 @@ fn a_full_disk_behind_stderr_changes_nothing() {
 fn a_hundred_thousand_sessions_open_at_once_leave_memory_where_they_can() {
     let folder = empty("open-at-once").join("EX1");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let mut log = String::with_capacity(48 << 20);
-    for (sequence, rest) in ["+,,", "<,220 mx.example ESMTP,", ">,EHLO ex1.example,"]
-        .iter()
-        .enumerate()
+    let mut log = String::with_capacity(80 << 20);
+    let hello = "<,220 mx.example ESMTP ready,";
+    for (sequence, rest) in [
+        "+,,",
+        hello,
+        ">,EHLO ex1.example,",
+        "<,250 mx.example,",
+        ">,RSET,",
+    ]
+    .iter()
+    .enumerate()
     {
         for session in 0..100_000_u64 {
             let connector = "Outbound to Office 365 - 0af1cb8b-f3c6-bd89-4a54-cecfffda4049";
@@ -402,7 +409,7 @@ fn a_hundred_thousand_sessions_open_at_once_leave_memory_where_they_can() {
             text(&output.stdout).to_owned()
         };
         let answer = run_with(&["sql", "--logs", logs, "--format", "csv", question]);
-        assert_eq!(answer.lines().nth(1), Some("100000,300000,100000"));
+        assert_eq!(answer.lines().nth(1), Some("100000,500000,100000"));
         let page = run_with(&["check", logs]);
         let notice = page.contains("/nothing/there: No such file") && page.contains("(TMPDIR");
         assert_eq!(notice, told, "{page}");

@@ -26,7 +26,7 @@ const SMALL_TASK: u64 = 4 * 1024 * 1024;
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Bytes of unfinished sessions that may stay in memory.
-const CARRY_BYTES: usize = 32 * 1024 * 1024;
+const CARRY_BYTES: usize = 64 * 1024 * 1024;
 
 /// How a run is cut; every choice gives the same tables.
 #[derive(Debug, Clone, Copy)]
