@@ -157,7 +157,10 @@ impl Run<'_> {
                 self.chaos.note("failed and said so");
                 None
             }
-            _ => panic!("{}: {command:?}: {}: {said}", self.lake, output.status),
+            status => {
+                let printed = text(&output.stdout);
+                panic!("{}: {command:?}: {status:?}: {said}{printed}", self.lake)
+            }
         }
     }
 

@@ -158,6 +158,11 @@ impl Lake {
         })
     }
 
+    /// True if it lies in a folder, not in an object store.
+    pub(crate) fn is_local(&self) -> bool {
+        self.root.scheme() == "file"
+    }
+
     /// True if there is a lake of a format that we know.
     async fn paper(&self) -> Result<bool, Error> {
         let path = self.path(&["_relaydrift", "lake.json"]);

@@ -257,8 +257,26 @@ pub(crate) async fn read(
     }
 }
 
-/// BLAKE3 (hex) and length of one object, without holding all of it; `progress` is told how much was read.
+/// How often a body that breaks off is read.
+const READS: usize = 3;
+
+/// BLAKE3 (hex) and length of one object, without holding all of it; `progress` is told how much was read. What cannot
+/// be read is read again: the clients of stores repeat requests, not bodies that break off.
 pub(crate) async fn hash(
+    store: &dyn ObjectStore,
+    path: &Path,
+    progress: impl Fn(u64),
+) -> Result<(String, u64)> {
+    for _ in 1..READS {
+        match hash_once(store, path, &progress).await {
+            Err(error) if !matches!(error, Error::NotFound { .. }) => {}
+            done => return done,
+        }
+    }
+    hash_once(store, path, &progress).await
+}
+
+async fn hash_once(
     store: &dyn ObjectStore,
     path: &Path,
     progress: impl Fn(u64),

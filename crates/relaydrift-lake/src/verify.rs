@@ -147,7 +147,7 @@ struct Written {
 /// batch: that it is there, its size, rows and BLAKE3. `progress` is told the bytes read, and of how many.
 ///
 /// # Errors
-/// If the lake's own papers or the Delta logs cannot be read.
+/// If the lake's own papers or the Delta logs cannot be read, or an object store fails.
 pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, Error> {
     let mut report = Report {
         batches: lake.newest_batch().await?,
@@ -197,6 +197,10 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
                     found,
                     found_bytes,
                 }),
+                // What a disk cannot read is lost; a store may only be away for a while.
+                Err(error) if !lake.is_local() && !is_gone(&error) => {
+                    return Err(Error::store(&at)(error));
+                }
                 Err(error) => report.damaged.push(Damage::Unreadable {
                     path,
                     reason: error.to_string(),
@@ -222,6 +226,10 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
         }
     }
     Ok(report)
+}
+
+fn is_gone(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. })
 }
 
 /// Puts merged files that the table lists in the place of what they were made of.

@@ -1,4 +1,4 @@
-//! A store whose lists lag behind, and that refuses to create what is not there.
+//! A store whose lists lag behind, that refuses to create what is not there, and whose bodies break off.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error as StoreError, GetOptions, GetResult, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    Result,
+    CopyOptions, Error as StoreError, GetOptions, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
 };
 use relaydrift_ingest::Table;
 
 use super::{count, new_lake, small_batches};
 use crate::remote::Remote;
-use crate::{Error, Lake};
+use crate::{Damage, Error, Lake, verify};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_lags_behind_hides_no_rows() {
@@ -53,18 +53,26 @@ async fn a_lake_whose_paper_is_refused_is_not_taken_for_made() {
     failing(&place, "", "lake.json", 0).create().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_is_read_again_before_a_file_counts_as_damaged() {
+    let (_folder, lake) = new_lake().await;
+    small_batches(&lake, 2).await;
+    for (breaks, damaged) in [(0, 0), (2, 0), (3, 1)] {
+        let mut store = Failing::of(&lake);
+        store.breaks = AtomicUsize::new(breaks);
+        let report = verify(&store.lake(&lake), |_, _| ()).await.unwrap();
+        let found = report.damaged.as_slice();
+        let unreadable = |damage: &Damage| matches!(damage, Damage::Unreadable { .. });
+        assert_eq!(found.len(), damaged, "{breaks}: {found:?}");
+        assert!(found.iter().all(unreadable), "{breaks}: {found:?}");
+    }
+}
+
 fn failing(lake: &Lake, hidden: &'static str, refused: &'static str, lists: usize) -> Lake {
-    let store = Failing {
-        store: lake.store(),
-        hidden,
-        lists: AtomicUsize::new(lists),
-        refused,
-    };
-    Lake::from(Remote {
-        store: Arc::new(store),
-        url: lake.root_url().clone(),
-        path: lake.path(&[]),
-    })
+    let mut store = Failing::of(lake);
+    (store.hidden, store.refused) = (hidden, refused);
+    store.lists = AtomicUsize::new(lists);
+    store.lake(lake)
 }
 
 #[derive(Debug)]
@@ -75,6 +83,39 @@ struct Failing {
     lists: AtomicUsize,
     /// Names with this in them are said to be taken.
     refused: &'static str,
+    /// So many bodies of data files break off at first.
+    breaks: AtomicUsize,
+}
+
+impl Failing {
+    /// The store of a lake, which does not fail yet.
+    fn of(lake: &Lake) -> Failing {
+        Failing {
+            store: lake.store(),
+            hidden: "",
+            lists: AtomicUsize::new(0),
+            refused: "",
+            breaks: AtomicUsize::new(0),
+        }
+    }
+
+    /// The same lake in this store.
+    fn lake(self, lake: &Lake) -> Lake {
+        Lake::from(Remote {
+            store: Arc::new(self),
+            url: lake.root_url().clone(),
+            path: lake.path(&[]),
+        })
+    }
+
+    fn breaks_off(&self, from: &Path) -> bool {
+        let one_less = |breaks: usize| breaks.checked_sub(1);
+        from.as_ref().contains("/part-")
+            && self
+                .breaks
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+                .is_ok()
+    }
 }
 
 impl fmt::Display for Failing {
@@ -110,7 +151,16 @@ impl ObjectStore for Failing {
     }
 
     async fn get_opts(&self, from: &Path, options: GetOptions) -> Result<GetResult> {
-        self.store.get_opts(from, options).await
+        let breaks_off = self.breaks_off(from);
+        let mut found = self.store.get_opts(from, options).await?;
+        if breaks_off {
+            let broken = StoreError::Generic {
+                store: "Failing",
+                source: "the body broke off".into(),
+            };
+            found.payload = GetResultPayload::Stream(stream::iter([Err(broken)]).boxed());
+        }
+        Ok(found)
     }
 
     fn delete_stream(
