@@ -257,6 +257,11 @@ pub(crate) async fn read(
     }
 }
 
+/// True if a store says that there is no such object.
+pub(crate) fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. })
+}
+
 /// How often a body that breaks off is read.
 const READS: usize = 3;
 
@@ -269,7 +274,7 @@ pub(crate) async fn hash(
 ) -> Result<(String, u64)> {
     for _ in 1..READS {
         match hash_once(store, path, &progress).await {
-            Err(error) if !matches!(error, Error::NotFound { .. }) => {}
+            Err(error) if !is_gone(&error) => {}
             done => return done,
         }
     }

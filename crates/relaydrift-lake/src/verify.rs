@@ -198,7 +198,7 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
                     found_bytes,
                 }),
                 // What a disk cannot read is lost; a store may only be away for a while.
-                Err(error) if !lake.is_local() && !is_gone(&error) => {
+                Err(error) if !lake.is_local() && !store::is_gone(&error) => {
                     return Err(Error::store(&at)(error));
                 }
                 Err(error) => report.damaged.push(Damage::Unreadable {
@@ -226,10 +226,6 @@ pub async fn verify(lake: &Lake, progress: impl Fn(u64, u64)) -> Result<Report, 
         }
     }
     Ok(report)
-}
-
-fn is_gone(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::NotFound { .. })
 }
 
 /// Puts merged files that the table lists in the place of what they were made of.

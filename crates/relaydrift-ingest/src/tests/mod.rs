@@ -197,7 +197,7 @@ fn read_in_runs(runs: &[Vec<PathBuf>]) -> Batches {
             &plan.sources,
             before,
             keep,
-            ALL_LEAVES_MEMORY,
+            leave_memory(),
             number as i64 + 1,
             &memory,
             &|_| {},
@@ -222,13 +222,13 @@ fn read_in_runs(runs: &[Vec<PathBuf>]) -> Batches {
     stored
 }
 
-/// As rows of unfinished sessions go where they are too many.
-const ALL_LEAVES_MEMORY: Cut = Cut {
-    window: 1 << 20,
-    chunk: 8 << 20,
-    task: 128 << 20,
-    carry: 0,
-};
+/// All rows of unfinished sessions go where they go if they are too many.
+fn leave_memory() -> Cut {
+    Cut {
+        carry: 0,
+        ..Cut::default()
+    }
+}
 
 fn number_of(batch: &RecordBatch) -> i64 {
     batch
@@ -458,7 +458,7 @@ impl GrowingLog {
                 &plan.sources,
                 before,
                 keep,
-                ALL_LEAVES_MEMORY,
+                leave_memory(),
                 number as i64,
                 &memory,
                 &|_| {},
