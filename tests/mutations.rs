@@ -60,6 +60,10 @@ fn a_damaged_lake_is_found_out() {
     for server in ["EX01", "EX02", "EX03"] {
         let logs = format!("tests/fleet/{server}");
         run_for(0, &["ingest", &logs, "--lake", path(&whole), "--quiet"]);
+        // Its last batch lies beside merged files.
+        if server == "EX02" {
+            run_for(0, &["compact", "--lake", path(&whole), "--quiet"]);
+        }
     }
     let content = rows(&whole).expect("rows");
     let all = files(&whole);
@@ -87,6 +91,15 @@ fn a_damaged_lake_is_found_out() {
     assert!(found > 0);
 }
 
+/// What passes files over by what their Delta logs say is in them.
+const PRUNED: &str = "
+    select count(*) as row from events where event_time >= '2026-10-02'
+    union all select count(*) from events where server = 'EX02' and batch = 2
+    union all select count(*) from events where sequence = 0 and session_id > '08DF'
+    union all select count(*) from sessions where start_time < '2026-10-02' and refused > 0
+    union all select count(*) from observations where kind = 'certificate' and server >= 'EX02'
+    union all select count(*) from transactions where refused > 0";
+
 /// True where the damage was found, false where it changes nothing.
 fn judge(lake: &Path, file: &Path, content: &[String]) -> Result<bool, String> {
     let verify = run(&["verify", "--lake", path(lake)]);
@@ -105,6 +118,17 @@ fn judge(lake: &Path, file: &Path, content: &[String]) -> Result<bool, String> {
             );
             match rows(lake).as_deref() == Ok(content) {
                 true => Ok(false),
+                false => Err("the next ingest does not make it good".to_owned()),
+            }
+        }
+        // One that says less leaves it so too: that batches wait is said.
+        Some(0) if said.contains("no reader sees yet") => {
+            run_for(
+                0,
+                &["ingest", "tests/fleet", "--lake", path(lake), "--quiet"],
+            );
+            match rows(lake).as_deref() == Ok(content) {
+                true => Ok(true),
                 false => Err("the next ingest does not make it good".to_owned()),
             }
         }
@@ -142,15 +166,16 @@ fn is_delta_log(file: &Path) -> bool {
 
 /// The rows of a lake, or what was said instead.
 fn rows(lake: &Path) -> Result<Vec<String>, String> {
-    let output = run(&["sql", "--lake", path(lake), "--format", "ndjson", CONTENT]);
-    match output.status.code() {
-        Some(0) => {
-            let mut rows: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
-            rows.sort();
-            Ok(rows)
+    let mut rows = Vec::new();
+    for query in [CONTENT, PRUNED] {
+        let output = run(&["sql", "--lake", path(lake), "--format", "ndjson", query]);
+        match output.status.code() {
+            Some(0) => rows.extend(text(&output.stdout).lines().map(str::to_owned)),
+            _ => return Err(text(&output.stderr).to_owned()),
         }
-        _ => Err(text(&output.stderr).to_owned()),
     }
+    rows.sort();
+    Ok(rows)
 }
 
 /// Damages a file; false where it has no room for this damage.

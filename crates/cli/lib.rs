@@ -160,8 +160,9 @@ fn run_command(command: Command, global: &Global, config: &Config) -> Result<Exi
             Command::Collect(args) => collect::run(&args, global),
         }
     });
-    // An answer is out or an error is known: nobody waits for a thread that still reads.
-    runtime.shutdown_background();
+    // An answer is out or an error is known: nobody waits for a thread that still reads. Nor is the work of such a
+    // thread taken away from it, which makes it panic: it ends with the program.
+    std::mem::forget(runtime);
     exit
 }
 

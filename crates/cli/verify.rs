@@ -55,6 +55,12 @@ pub async fn run(args: VerifyArgs, global: &Global) -> Result<Exit> {
     })
     .await?;
     drop(bar);
+    if report.waiting > 0 {
+        tell!(
+            "relaydrift: {} that no reader sees yet: the next `relaydrift ingest` into this lake brings them in",
+            count(report.waiting, "decided batch")
+        );
+    }
     let mut differences: Vec<Difference> = report.damaged.iter().map(Difference::of).collect();
     // Rows are counted in files that can be trusted.
     let counted = differences.is_empty();

@@ -14,6 +14,7 @@ use deltalake_core::kernel::{Action, Add, Remove};
 use deltalake_core::protocol::DeltaOperation;
 use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt;
+use object_store::path::Path;
 use object_store::{ObjectStore, PutMode};
 use relaydrift_ingest::Table;
 use serde::{Deserialize, Serialize};
@@ -221,13 +222,9 @@ async fn read_written(
 
 /// What is on paper of a file, by a batch or a merge.
 async fn written(lake: &Lake, table: Table, name: &str) -> Result<Option<PreparedFile>, Error> {
-    let path = lake.path(&["_relaydrift", "compacted", &paper(table, name)]);
+    let path = Compacted::path(lake, table, name);
     if let Some(json) = store::read(&*lake.store(), &path).await? {
-        let compacted: Compacted = serde_json::from_slice(&json).map_err(|source| Error::Json {
-            path: path.to_string(),
-            source,
-        })?;
-        return Ok(Some(compacted.file));
+        return Ok(Some(Compacted::parse(&path, &json)?.file));
     }
     let batch = name.strip_prefix("part-").and_then(|name| name.get(..20));
     let Some(batch) = batch.and_then(|batch| batch.parse().ok()) else {
@@ -240,8 +237,9 @@ async fn written(lake: &Lake, table: Table, name: &str) -> Result<Option<Prepare
     Ok(files.iter().find(|file| file.path == name).cloned())
 }
 
-fn paper(table: Table, name: &str) -> String {
-    format!("{}-{name}.json", table.name())
+/// The name of the paper of a merged file.
+fn paper_name(table: &str, file: &str) -> String {
+    format!("{table}-{file}.json")
 }
 
 /// Writes under a name that is this attempt's alone.
@@ -298,12 +296,33 @@ impl Compacted {
             let Some(json) = store::read(&*lake.store(), &paper.location).await? else {
                 continue;
             };
-            all.push(serde_json::from_slice(&json).map_err(|source| Error::Json {
-                path: paper.location.to_string(),
-                source,
-            })?);
+            all.push(Compacted::parse(&paper.location, &json)?);
         }
         Ok(all)
+    }
+
+    /// Where the paper of a merged file lies.
+    pub(crate) fn path(lake: &Lake, table: Table, name: &str) -> Path {
+        lake.path(&["_relaydrift", "compacted", &paper_name(table.name(), name)])
+    }
+
+    /// The name of its paper.
+    pub(crate) fn name(&self) -> String {
+        paper_name(&self.table, &self.file.path)
+    }
+
+    fn parse(path: &Path, json: &[u8]) -> Result<Compacted, Error> {
+        let compacted: Compacted = serde_json::from_slice(json).map_err(|source| Error::Json {
+            path: path.to_string(),
+            source,
+        })?;
+        match path.filename() == Some(compacted.name().as_str()) {
+            true => Ok(compacted),
+            false => Err(Error::OtherPaper {
+                path: path.to_string(),
+                found: format!("{}/{}", compacted.table, compacted.file.path),
+            }),
+        }
     }
 
     /// Writes the paper, and then the file.
@@ -312,12 +331,7 @@ impl Compacted {
             path: self.file.path.clone(),
             source,
         })?;
-        put(
-            lake,
-            &["_relaydrift", "compacted", &paper(table, &self.file.path)],
-            json,
-        )
-        .await?;
+        put(lake, &["_relaydrift", "compacted", &self.name()], json).await?;
         put(lake, &[table.name(), &self.file.path], bytes).await
     }
 

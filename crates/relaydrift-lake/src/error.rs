@@ -78,6 +78,20 @@ pub enum Error {
         /// The newest format that this program knows.
         known: u32,
     },
+    /// The tables of a lake, without the paper that says which format they have.
+    #[error("{path}: not there, and the tables of a lake are; restore it from a backup")]
+    NoPaper {
+        /// Path in the store.
+        path: String,
+    },
+    /// One of the lake's own papers stands in the place of another.
+    #[error("{path}: is the paper of {found}; restore it from a backup")]
+    OtherPaper {
+        /// Path in the store.
+        path: String,
+        /// What it tells of.
+        found: String,
+    },
     /// One of the lake's own papers is damaged.
     #[error("{path}: not readable as JSON; restore it from a backup")]
     Json {

@@ -166,7 +166,17 @@ impl Lake {
     /// True if there is a lake of a format that we know.
     async fn paper(&self) -> Result<bool, Error> {
         let path = self.path(&["_relaydrift", "lake.json"]);
-        let Some(json) = store::read(&*self.store, &path).await? else {
+        let mut json = store::read(&*self.store, &path).await?;
+        // It is written before any table: without it, nobody knows what these tables are.
+        if json.is_none() && self.has_log(Table::Sources).await? {
+            // A run that makes the lake may have been between the two questions.
+            json = store::read(&*self.store, &path).await?;
+            if json.is_none() {
+                let path = path.to_string();
+                return Err(Error::NoPaper { path });
+            }
+        }
+        let Some(json) = json else {
             return Ok(false);
         };
         let paper: Paper = serde_json::from_slice(&json).map_err(|source| Error::Json {

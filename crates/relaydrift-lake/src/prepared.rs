@@ -74,6 +74,12 @@ impl Prepared {
             path: path.to_string(),
             source,
         })?;
+        if prepared.batch != batch {
+            return Err(Error::OtherPaper {
+                path: path.to_string(),
+                found: format!("batch {}", prepared.batch),
+            });
+        }
         let known = |name: &&String| Table::ALL.iter().any(|table| table.name() == **name);
         match prepared.tables.keys().find(|name| !known(name)) {
             Some(table) => Err(Error::UnknownTable {

@@ -12,6 +12,7 @@ use arrow::array::{
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use relaydrift_ingest::{Naming, Sink, Summary, Table, find};
 
+use crate::prepared::Prepared;
 use crate::stats::Bound;
 use crate::{Batch, Damage, Error, FORMAT, Lake, Merge, Options, apply, compact, ingest, verify};
 use object_store::ObjectStoreExt;
@@ -529,9 +530,21 @@ async fn a_batch_without_its_paper_and_a_table_without_its_commit_are_found() {
     std::fs::remove_file(&paper).unwrap();
     let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
     assert!(
-        matches!(damaged.as_slice(), [Damage::NoPaper { batch: 2, .. }, rest @ ..]
-            if rest.iter().all(|one| matches!(one, Damage::Foreign { .. })) && rest.len() == 3),
+        matches!(damaged.as_slice(), [Damage::NoPaper { of, .. }] if of == "batch 2"),
         "{damaged:?}"
+    );
+    // In its place that of another batch.
+    std::fs::copy(paper.with_file_name("3.json"), &paper).unwrap();
+    let damaged = verify(&lake, |_, _| ()).await.unwrap().damaged;
+    assert!(
+        matches!(damaged.as_slice(), [lost @ Damage::NoPaper { .. }]
+            if lost.to_string().contains("is that of batch 3")),
+        "{damaged:?}"
+    );
+    let error = Prepared::load(&lake, 2).await.unwrap_err();
+    assert!(
+        matches!(error, Error::OtherPaper { .. }) && error.to_string().contains("2.json"),
+        "{error}"
     );
     std::fs::write(&paper, kept).unwrap();
     // The newest commit of the events is gone, as after a restore of an older copy of the folder.
@@ -551,6 +564,45 @@ async fn a_batch_without_its_paper_and_a_table_without_its_commit_are_found() {
         ),
         "{damaged:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_log_that_tells_other_bounds_or_of_fewer_batches_is_found() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 3).await;
+    let log = |table: &str, version: u64| {
+        let name = format!("{table}/_delta_log/{version:020}.json");
+        folder.path().join(name)
+    };
+    // A question for rows of batch 2 would pass its file over.
+    let events = std::fs::read_to_string(log("events", 2)).unwrap();
+    let other = events.replace(r#"\"batch\":2"#, r#"\"batch\":7"#);
+    assert_ne!(events, other);
+    std::fs::write(log("events", 2), other).unwrap();
+    let report = verify(&lake, |_, _| ()).await.unwrap();
+    assert!(
+        matches!(report.damaged.as_slice(), [Damage::Bounds { column, .. }] if column == "batch"),
+        "{report:?}"
+    );
+    std::fs::write(log("events", 2), events).unwrap();
+    // As after a run that was stopped: batch 3 is decided.
+    std::fs::copy(log("sources", 2), log("sources", 3)).unwrap();
+    let report = verify(&lake, |_, _| ()).await.unwrap();
+    assert_eq!((report.batches, report.waiting), (2, 1));
+    assert_eq!(lake.begin().await.unwrap().number(), 4);
+    let report = verify(&lake, |_, _| ()).await.unwrap();
+    assert_eq!((report.batches, report.waiting), (3, 0));
+    assert_eq!(report.damaged, []);
+    // Without the lake's own paper nobody knows what the tables are: none is begun over them.
+    std::fs::remove_file(folder.path().join("_relaydrift/lake.json")).unwrap();
+    for opened in [
+        Lake::open(location(folder.path())).await,
+        Lake::open_or_create(location(folder.path())).await,
+    ] {
+        let error = opened.unwrap_err();
+        assert!(matches!(error, Error::NoPaper { .. }), "{error}");
+        assert!(error.to_string().contains("lake.json"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

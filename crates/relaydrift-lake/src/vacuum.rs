@@ -280,12 +280,21 @@ impl<'a> Named<'a> {
 }
 
 /// The batch in the name of a data file, as this program gives names.
-fn batch_of(name: &str) -> Option<i64> {
+pub(crate) fn batch_of(name: &str) -> Option<i64> {
     let rest = name.strip_prefix("part-")?.strip_suffix(".parquet")?;
     let (number, rest) = rest.split_at_checked(20)?;
     let attempt = rest.strip_prefix('-')?.split('-').next()?;
-    let is_attempt = attempt.len() == 32 && attempt.bytes().all(|one| one.is_ascii_hexdigit());
-    is_attempt.then(|| number.parse().ok()).flatten()
+    is_attempt(attempt).then(|| number.parse().ok()).flatten()
+}
+
+fn is_attempt(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|one| one.is_ascii_hexdigit())
+}
+
+/// True for the name of a merged file, as this program gives names.
+pub(crate) fn is_merged(name: &str) -> bool {
+    let parts = name.trim_end_matches(".parquet").split_once('.');
+    batch_of(name).is_some() && parts.is_some_and(|(_, attempt)| is_attempt(attempt))
 }
 
 /// The batch and the attempt in the name of a data file.

@@ -42,11 +42,10 @@ async fn a_list_that_lags_behind_hides_no_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lake_whose_paper_is_refused_is_not_taken_for_made() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Lake::open_or_create(super::location(folder.path()))
-        .await
-        .unwrap();
+    let (folder, place) = new_lake().await;
     std::fs::remove_file(folder.path().join("_relaydrift/lake.json")).unwrap();
+    // As before the first run.
+    std::fs::remove_dir_all(folder.path().join("sources")).unwrap();
     let refused = failing(&place, "", "lake.json", 0).create().await;
     assert!(matches!(refused, Err(Error::Store { .. })), "{refused:?}");
     place.create().await.unwrap();
