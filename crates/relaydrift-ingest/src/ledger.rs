@@ -1,13 +1,16 @@
 //! The `sources` table: what was read of which file, byte by byte, and what of it is known already.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{
+    Array, AsArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use hashbrown::HashMap;
 
 use relaydrift_parse::{Columns, Counts, Header, Record};
 
@@ -15,7 +18,7 @@ use crate::columns::{Int64, Texts, Time, Utf8, append_list, columns};
 use crate::{
     Place, Source, Table, file,
     input::{Form, Input},
-    source::{HEAD, file_name, order, unpacked_name},
+    source::{HEAD, last_part, order, unpacked_name},
 };
 
 columns! {
@@ -80,18 +83,18 @@ impl SourceColumns {
     }
 }
 
-/// The newest state of every log that was ever read.
-pub(crate) struct Ledger {
+/// The newest state of every log that was ever read. It borrows all of it: there may be millions of logs.
+pub(crate) struct Ledger<'a> {
     /// By place and head: the range read last.
-    known: HashMap<Key, Known>,
+    known: HashMap<Key<'a>, Row<'a>>,
     /// Lengths of the heads on record, longest first.
     heads: Vec<u64>,
-    /// By place, name and [`stamp`]: its id.
-    named: HashMap<(Place, String, String), String>,
+    /// By place and name: its id.
+    named: HashMap<(PlaceOf<'a>, &'a str, Stamp<'a>), &'a str>,
     /// By id: the furthest offset read.
-    furthest: HashMap<String, u64>,
+    furthest: HashMap<&'a str, u64>,
     /// By place and `#Date`: the logs that were opened then, each as it was read last.
-    dated: HashMap<(Place, String), Vec<Known>>,
+    dated: HashMap<(PlaceOf<'a>, &'a str), Vec<Opened<'a>>>,
 }
 
 /// The end of a log that was deleted before it was read, or may not have been.
@@ -108,11 +111,12 @@ pub struct Gap {
 impl Gap {
     /// Of a log that is gone, and what of it is in the ledger (rows of `sources`).
     pub fn of(mut source: Source, ledger: &[RecordBatch]) -> Gap {
-        let state = read_of(&source, ledger);
-        if let Some(state) = &state {
-            source.source_id.clone_from(&state.source_id);
-            source.from_offset = state.to_offset;
-            source.from_line = state.next_line;
+        let rows = Rows::all(ledger);
+        let read = read_of(&source, &rows);
+        if let Some(read) = read {
+            source.source_id = read.source_id().to_owned();
+            source.from_offset = read.to_offset();
+            source.from_line = read.next_line();
         }
         // Bytes on disk are those of its text where it is plain.
         let plain = source.form == Form::default() && !source.input.is_member();
@@ -124,7 +128,7 @@ impl Gap {
         Gap {
             source,
             bytes,
-            tail_hash: state.and_then(|state| state.tail_hash),
+            tail_hash: read.and_then(Row::tail_hash).map(str::to_owned),
         }
     }
 
@@ -158,23 +162,17 @@ pub struct Unfinished {
 /// The logs that may have more than a ledger (rows of `sources`) has of them: the latest of each place, and those
 /// with an unterminated last line. One whose end was told to be missing is not among them.
 pub fn unfinished(ledger: &[RecordBatch]) -> Vec<Unfinished> {
-    let mut last: HashMap<String, (Rows<'_>, usize)> = HashMap::new();
-    for batch in ledger {
-        let rows = Rows(batch);
-        for row in 0..batch.num_rows() {
-            let Some(id) = rows.text("source_id", row) else {
-                continue;
-            };
-            let before = last.get(&id);
-            if before.is_none_or(|(of, before)| of.order(*before) <= rows.order(row)) {
-                last.insert(id, (rows, row));
-            }
+    let rows = Rows::all(ledger);
+    let mut last: HashMap<&str, Row<'_>> = HashMap::new();
+    for row in Rows::each(&rows) {
+        let latest = last.entry(row.source_id()).or_insert(row);
+        if latest.order() <= row.order() {
+            *latest = row;
         }
     }
-    let seen = last.values().filter_map(|(rows, row)| {
-        let told = rows.has_flag("gap", *row);
-        Some((rows.source(*row)?, rows.int("pending_bytes", *row), told))
-    });
+    let seen = last
+        .values()
+        .map(|row| (row.source(), row.pending_bytes(), row.has_flag("gap")));
     let seen: Vec<(Source, u64, bool)> = seen.collect();
     let mut newest: HashMap<&Place, &Source> = HashMap::new();
     for (source, ..) in &seen {
@@ -204,103 +202,220 @@ pub(crate) enum State {
     Shorter,
 }
 
+/// Organization, server and service.
+type PlaceOf<'a> = (&'a str, &'a str, &'a str);
+
+fn place_of(place: &Place) -> PlaceOf<'_> {
+    (&place.organization, &place.server, &place.service)
+}
+
 /// Place, bytes of the head, their hash; and the file's name where the head is short, since headers
 /// alone may be alike.
-type Key = (Place, u64, String, String);
+type Key<'a> = (PlaceOf<'a>, u64, &'a str, &'a str);
 
-fn key(place: Place, bytes: u64, hash: String, path: &Path) -> Key {
+fn key<'a>(place: PlaceOf<'a>, bytes: u64, hash: &'a str, path: &'a str) -> Key<'a> {
     let short = bytes < HEAD as u64;
-    (
-        place,
-        bytes,
-        hash,
-        if short { name(path) } else { String::new() },
-    )
+    (place, bytes, hash, if short { name(path) } else { "" })
 }
 
 /// The name of a log, packed or not.
-fn name(path: &Path) -> String {
-    unpacked_name(&file_name(path)).to_owned()
+fn name(path: &str) -> &str {
+    unpacked_name(last_part(path))
 }
 
-#[derive(Clone)]
-struct Known {
-    source_id: String,
-    head_bytes: u64,
-    head_hash: String,
-    to_offset: u64,
-    next_line: u64,
-    tail_hash: Option<String>,
+/// What tells logs of one name apart.
+#[derive(PartialEq, Eq, Hash)]
+enum Stamp<'a> {
+    /// Its `#Date`.
+    Date(&'a str),
+    /// Without one, the time of its first row, microseconds.
+    FirstRow(i64),
+}
+
+/// A log as it was read last, among those that were opened at one time.
+struct Opened<'a> {
+    last: Row<'a>,
     /// Where its first range with rows begins, and the time of its first row, microseconds.
     first_row: Option<(u64, i64)>,
 }
 
-/// Columns of a `sources` batch that the ledger reads.
-#[derive(Clone, Copy)]
-struct Rows<'a>(&'a RecordBatch);
+/// A batch of `sources`: the columns that the ledger reads.
+struct Rows {
+    source_id: StringArray,
+    path: StringArray,
+    organization: StringArray,
+    server: StringArray,
+    service: StringArray,
+    version: StringArray,
+    log_date: StringArray,
+    head_hash: StringArray,
+    tail_hash: StringArray,
+    head_bytes: Int64Array,
+    from_offset: Int64Array,
+    to_offset: Int64Array,
+    from_line: Int64Array,
+    lines: Int64Array,
+    pending_bytes: Int64Array,
+    batch: Int64Array,
+    first_time: TimestampMicrosecondArray,
+    last_time: TimestampMicrosecondArray,
+    flags: ListArray,
+}
 
-impl Rows<'_> {
-    fn text(&self, column: &str, row: usize) -> Option<String> {
-        let array = self.0.column_by_name(column)?;
-        let array = arrow::compute::cast(array, &DataType::Utf8).ok()?;
-        let array = array.as_string_opt::<i32>()?;
-        (!array.is_null(row)).then(|| array.value(row).to_owned())
+impl Rows {
+    /// [`None`] for a batch of another table.
+    fn new(batch: &RecordBatch) -> Option<Rows> {
+        let text = |name| {
+            let array = cast(batch.column_by_name(name)?, &DataType::Utf8).ok()?;
+            array.as_string_opt::<i32>().cloned()
+        };
+        let int = |name| {
+            let array = batch.column_by_name(name)?;
+            array.as_primitive_opt::<Int64Type>().cloned()
+        };
+        let time = |name| {
+            let array = batch.column_by_name(name)?;
+            array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .cloned()
+        };
+        Some(Rows {
+            source_id: text("source_id")?,
+            path: text("path")?,
+            organization: text("organization")?,
+            server: text("server")?,
+            service: text("service")?,
+            version: text("version")?,
+            log_date: text("log_date")?,
+            head_hash: text("head_hash")?,
+            tail_hash: text("tail_hash")?,
+            head_bytes: int("head_bytes")?,
+            from_offset: int("from_offset")?,
+            to_offset: int("to_offset")?,
+            from_line: int("from_line")?,
+            lines: int("lines")?,
+            pending_bytes: int("pending_bytes")?,
+            batch: int("batch")?,
+            first_time: time("first_time")?,
+            last_time: time("last_time")?,
+            flags: batch
+                .column_by_name("flags")?
+                .as_list_opt::<i32>()
+                .cloned()?,
+        })
     }
 
-    fn int(&self, column: &str, row: usize) -> u64 {
-        let array = self
-            .0
-            .column_by_name(column)
-            .and_then(|array| array.as_primitive_opt::<Int64Type>());
-        array.map_or(0, |array| u64::try_from(array.value(row)).unwrap_or(0))
+    fn all(batches: &[RecordBatch]) -> Vec<Rows> {
+        batches.iter().filter_map(Rows::new).collect()
+    }
+
+    fn each(all: &[Rows]) -> impl Iterator<Item = Row<'_>> {
+        let rows = |of: &Rows| 0..of.source_id.len();
+        all.iter()
+            .flat_map(move |of| rows(of).map(move |at| Row { of, at }))
+    }
+}
+
+/// A row of `sources`.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    of: &'a Rows,
+    at: usize,
+}
+
+impl<'a> Row<'a> {
+    fn text(self, column: fn(&Rows) -> &StringArray) -> Option<&'a str> {
+        let column = column(self.of);
+        (!column.is_null(self.at)).then(|| column.value(self.at))
+    }
+
+    fn int(self, column: fn(&Rows) -> &Int64Array) -> u64 {
+        u64::try_from(column(self.of).value(self.at)).unwrap_or(0)
+    }
+
+    fn source_id(self) -> &'a str {
+        self.of.source_id.value(self.at)
+    }
+
+    fn path(self) -> &'a str {
+        self.of.path.value(self.at)
+    }
+
+    fn place(self) -> PlaceOf<'a> {
+        let Rows {
+            organization,
+            server,
+            service,
+            ..
+        } = self.of;
+        (
+            organization.value(self.at),
+            server.value(self.at),
+            service.value(self.at),
+        )
+    }
+
+    fn log_date(self) -> Option<&'a str> {
+        self.text(|rows| &rows.log_date)
+    }
+
+    fn head_bytes(self) -> u64 {
+        self.int(|rows| &rows.head_bytes)
+    }
+
+    fn head_hash(self) -> &'a str {
+        self.of.head_hash.value(self.at)
+    }
+
+    fn tail_hash(self) -> Option<&'a str> {
+        self.text(|rows| &rows.tail_hash)
+    }
+
+    fn to_offset(self) -> u64 {
+        self.int(|rows| &rows.to_offset)
+    }
+
+    fn next_line(self) -> u64 {
+        self.int(|rows| &rows.from_line) + self.int(|rows| &rows.lines)
+    }
+
+    fn pending_bytes(self) -> u64 {
+        self.int(|rows| &rows.pending_bytes)
     }
 
     /// What was read later of a log comes later.
-    fn order(&self, row: usize) -> (u64, u64) {
-        (self.int("batch", row), self.int("to_offset", row))
+    fn order(self) -> (u64, u64) {
+        (self.int(|rows| &rows.batch), self.to_offset())
     }
 
-    /// How the log is known again, its id and its path.
-    fn log(&self, row: usize) -> Option<(Key, String, String)> {
-        let (place, hash) = (self.place(row)?, self.text("head_hash", row)?);
-        let path = self.text("path", row).unwrap_or_default();
-        let key = key(place, self.int("head_bytes", row), hash, Path::new(&path));
-        Some((key, self.text("source_id", row)?, path))
+    /// How the log is known again.
+    fn key(self) -> Key<'a> {
+        key(
+            self.place(),
+            self.head_bytes(),
+            self.head_hash(),
+            self.path(),
+        )
     }
 
     /// As [`stamp`]; of a log without `#Date` the range from its start tells it.
-    fn stamp(&self, row: usize) -> Option<String> {
-        let first = self.first_row(row).filter(|(from, _)| *from == 0);
-        let first = || first.map(|(_, time)| time.to_string());
-        self.text("log_date", row).or_else(first)
+    fn stamp(self) -> Option<Stamp<'a>> {
+        let first = || self.first_row().filter(|(from, _)| *from == 0);
+        let date = self.log_date().map(Stamp::Date);
+        date.or_else(|| first().map(|(_, time)| Stamp::FirstRow(time)))
     }
 
     /// Where the range begins, and the time of its first row, microseconds, if it has one.
-    fn first_row(&self, row: usize) -> Option<(u64, i64)> {
-        let times = self.0.column_by_name("first_time")?;
-        let times = times.as_primitive_opt::<TimestampMicrosecondType>()?;
-        (!times.is_null(row)).then(|| (self.int("from_offset", row), times.value(row)))
+    fn first_row(self) -> Option<(u64, i64)> {
+        let times = &self.of.first_time;
+        let from = || self.int(|rows| &rows.from_offset);
+        (!times.is_null(self.at)).then(|| (from(), times.value(self.at)))
     }
 
-    fn state(&self, row: usize, source_id: String) -> Known {
-        Known {
-            source_id,
-            head_bytes: self.int("head_bytes", row),
-            head_hash: self.text("head_hash", row).unwrap_or_default(),
-            to_offset: self.int("to_offset", row),
-            next_line: self.int("from_line", row) + self.int("lines", row),
-            tail_hash: self.text("tail_hash", row),
-            first_row: self.first_row(row),
-        }
-    }
-
-    fn has_flag(&self, flag: &str, row: usize) -> bool {
-        let flags = self.0.column_by_name("flags");
-        let flags = flags.and_then(|array| array.as_list_opt::<i32>());
-        let flags = flags.filter(|array| !array.is_null(row));
-        let flags = flags.map(|array| array.value(row));
-        let text = |array| arrow::compute::cast(&array, &DataType::Utf8).ok();
-        let flags = flags.and_then(text);
+    fn has_flag(self, flag: &str) -> bool {
+        let flags = &self.of.flags;
+        let flags = (!flags.is_null(self.at)).then(|| flags.value(self.at));
+        let flags = flags.and_then(|array| cast(&array, &DataType::Utf8).ok());
         let flags = flags
             .as_ref()
             .and_then(|array| array.as_string_opt::<i32>());
@@ -308,68 +423,55 @@ impl Rows<'_> {
     }
 
     /// The log as it was when this range of it was read.
-    fn source(&self, row: usize) -> Option<Source> {
-        let path = self.text("path", row)?;
+    fn source(self) -> Source {
+        let path = self.path();
         let header = Header {
-            version: self.text("version", row),
-            date: self.text("log_date", row),
+            version: self.text(|rows| &rows.version).map(str::to_owned),
+            date: self.log_date().map(str::to_owned),
             ..Header::default()
         };
-        let size = self.int("to_offset", row) + self.int("pending_bytes", row);
-        Some(Source {
-            place: self.place(row)?,
-            source_id: self.text("source_id", row)?,
+        let size = self.to_offset() + self.pending_bytes();
+        let (organization, server, service) = self.place();
+        Source {
+            place: Place {
+                organization: organization.to_owned(),
+                server: server.to_owned(),
+                service: service.to_owned(),
+            },
+            source_id: self.source_id().to_owned(),
             size,
             text_bytes: size,
-            from_offset: self.int("from_offset", row),
-            from_line: self.int("from_line", row),
-            head_hash: self.text("head_hash", row)?,
-            head_bytes: self.int("head_bytes", row),
-            order: order(&file_name(Path::new(&path)), &header),
+            from_offset: self.int(|rows| &rows.from_offset),
+            from_line: self.int(|rows| &rows.from_line),
+            head_hash: self.head_hash().to_owned(),
+            head_bytes: self.head_bytes(),
+            order: order(last_part(path), &header),
             first_header: header.clone(),
             header,
-            input: Input::file(Path::new(&path)),
+            input: Input::file(Path::new(path)),
             form: Form::default(),
             path: path.into(),
-        })
-    }
-
-    fn place(&self, row: usize) -> Option<Place> {
-        Some(Place {
-            organization: self.text("organization", row)?,
-            server: self.text("server", row)?,
-            service: self.text("service", row)?,
-        })
+        }
     }
 }
 
-impl Ledger {
-    pub(crate) fn new(batches: &[RecordBatch]) -> Ledger {
-        let mut known: HashMap<Key, Known> = HashMap::new();
+impl<'a> Ledger<'a> {
+    fn new(rows: &'a [Rows]) -> Ledger<'a> {
+        let mut known: HashMap<Key<'a>, Row<'a>> = HashMap::new();
         let (mut named, mut furthest) = (HashMap::new(), HashMap::new());
-        let mut dated: HashMap<(Place, String), Vec<Known>> = HashMap::new();
-        for batch in batches {
-            let rows = Rows(batch);
-            for row in 0..batch.num_rows() {
-                let Some((key, source_id, path)) = rows.log(row) else {
-                    continue;
-                };
-                let state = rows.state(row, source_id);
-                if let Some(stamp) = rows.stamp(row) {
-                    let log = (key.0.clone(), name(Path::new(&path)), stamp);
-                    named.insert(log, state.source_id.clone());
-                }
-                let to = furthest.entry(state.source_id.clone()).or_insert(0);
-                *to = state.to_offset.max(*to);
-                if let Some(date) = rows.text("log_date", row) {
-                    keep_last(dated.entry((key.0.clone(), date)).or_default(), &state);
-                }
-                let newer = known
-                    .get(&key)
-                    .is_none_or(|old| old.to_offset <= state.to_offset);
-                if newer {
-                    known.insert(key, state);
-                }
+        let mut dated: HashMap<(PlaceOf<'a>, &'a str), Vec<Opened<'a>>> = HashMap::new();
+        for row in Rows::each(rows) {
+            if let Some(stamp) = row.stamp() {
+                named.insert((row.place(), name(row.path()), stamp), row.source_id());
+            }
+            let to = furthest.entry(row.source_id()).or_insert(0);
+            *to = row.to_offset().max(*to);
+            if let Some(date) = row.log_date() {
+                keep_last(dated.entry((row.place(), date)).or_default(), row);
+            }
+            let latest = known.entry(row.key()).or_insert(row);
+            if latest.to_offset() <= row.to_offset() {
+                *latest = row;
             }
         }
         let mut heads: Vec<u64> = known.keys().map(|(_, bytes, ..)| *bytes).collect();
@@ -384,18 +486,29 @@ impl Ledger {
         }
     }
 
+    /// Has the ledger of rows of `sources` looked into.
+    pub(crate) fn with<T>(batches: &[RecordBatch], look: impl FnOnce(&Ledger<'_>) -> T) -> T {
+        let rows = Rows::all(batches);
+        look(&Ledger::new(&rows))
+    }
+
     /// True if a log was cut back, or an older copy of it is at hand: it is so short that it may begin as it
     /// did when less of it was read, or not even that.
-    fn is_cut_back(&self, source: &Source, head: &[u8], state: Option<&Known>) -> bool {
+    fn is_cut_back(
+        &self,
+        source: &Source,
+        path: &str,
+        head: &[u8],
+        known: Option<Row<'_>>,
+    ) -> bool {
         if head.len() >= HEAD {
             return false;
         }
         let named = || {
-            let stamp = stamp(source, head)?;
-            let log = (source.place.clone(), name(&source.path), stamp);
-            self.named.get(&log)
+            let log = (place_of(&source.place), name(path), stamp(source, head)?);
+            self.named.get(&log).copied()
         };
-        let known = state.map(|state| &state.source_id).or_else(named);
+        let known = known.map(Row::source_id).or_else(named);
         let furthest = self.furthest.get(known.unwrap_or(&source.source_id));
         furthest.is_some_and(|to| (head.len() as u64) < *to)
     }
@@ -406,40 +519,42 @@ impl Ledger {
     /// If the log cannot be read; what of it is new is not known then.
     pub(crate) fn advance(&self, source: &mut Source) -> io::Result<State> {
         let (head, _) = file::head(&source.input, HEAD)?;
+        let path = source.path.to_string_lossy().into_owned();
         let heads = self
             .heads
             .iter()
             .filter(|bytes| **bytes <= head.len() as u64);
         let found = heads.map(|bytes| {
-            let hash = blake3::hash(&head[..*bytes as usize]).to_hex().to_string();
-            self.known
-                .get(&key(source.place.clone(), *bytes, hash, &source.path))
+            let hash = blake3::hash(&head[..*bytes as usize]).to_hex();
+            let key = key(place_of(&source.place), *bytes, &hash, &path);
+            self.known.get(&key).copied()
         });
-        let state = found.flatten().next();
-        if self.is_cut_back(source, &head, state) {
+        let known = found.flatten().next();
+        if self.is_cut_back(source, &path, &head, known) {
             return Ok(State::Shorter);
         }
-        let Some(state) = state else {
+        let Some(known) = known else {
             return self.renamed(source, &head);
         };
         // Rewritten since: another log in the same place.
-        Ok(resume(source, state)?.unwrap_or(State::New))
+        Ok(resume(source, known)?.unwrap_or(State::New))
     }
 
     /// The same of a log that is not known by its name or a long head: a short one that was renamed or copied was
     /// opened at the same time and has the same bytes before the known end, or, ending before, the same first row.
     /// One without a row is not known so: headers alone may be alike.
     fn renamed(&self, source: &mut Source, head: &[u8]) -> io::Result<State> {
-        let date = source.first_header.date.clone();
-        let logs = date.and_then(|date| self.dated.get(&(source.place.clone(), date)));
+        let (place, date) = (source.place.clone(), source.first_header.date.clone());
+        let logs = date.as_deref();
+        let logs = logs.and_then(|date| self.dated.get(&(place_of(&place), date)));
         for log in logs.into_iter().flatten() {
-            let begins_alike = match head.get(..log.head_bytes as usize) {
-                Some(start) => blake3::hash(start).to_hex().as_str() == log.head_hash,
+            let begins_alike = match head.get(..log.last.head_bytes() as usize) {
+                Some(start) => blake3::hash(start).to_hex().as_str() == log.last.head_hash(),
                 None => first_row(head) == log.first_row.map(|(_, time)| time),
             };
             if log.first_row.is_some()
                 && begins_alike
-                && let Some(state) = resume(source, log)?
+                && let Some(state) = resume(source, log.last)?
             {
                 return Ok(state);
             }
@@ -449,35 +564,36 @@ impl Ledger {
 }
 
 /// Keeps of each log the range that ends last, and the time of its first row.
-fn keep_last(logs: &mut Vec<Known>, state: &Known) {
-    let Some(log) = logs.iter_mut().find(|log| log.source_id == state.source_id) else {
-        return logs.push(state.clone());
+fn keep_last<'a>(logs: &mut Vec<Opened<'a>>, row: Row<'a>) {
+    let mut known = logs.iter_mut();
+    let first_row = row.first_row();
+    let Some(log) = known.find(|log| log.last.source_id() == row.source_id()) else {
+        let last = row;
+        return logs.push(Opened { last, first_row });
     };
     // A log that was read before it had a row tells it later.
-    let first_row = log.first_row.into_iter().chain(state.first_row).min();
-    if log.to_offset <= state.to_offset {
-        *log = state.clone();
+    log.first_row = log.first_row.into_iter().chain(first_row).min();
+    if log.last.to_offset() <= row.to_offset() {
+        log.last = row;
     }
-    log.first_row = first_row;
 }
 
 /// Moves a source to where the reading of that log ended; [`None`] where its bytes before that are others.
-fn resume(source: &mut Source, log: &Known) -> io::Result<Option<State>> {
-    let from = log.to_offset.saturating_sub(HEAD as u64);
-    let had = (log.to_offset - from) as usize;
+fn resume(source: &mut Source, log: Row<'_>) -> io::Result<Option<State>> {
+    let from = log.to_offset().saturating_sub(HEAD as u64);
+    let had = (log.to_offset() - from) as usize;
     let tail = file::range(&source.input, from, had + PEEK)?;
     if tail.len() < had {
         // The same start: a log of another hour has another header.
         return Ok(Some(State::Shorter));
     }
     let hash = blake3::hash(&tail[..had]).to_hex();
-    let known = log.tail_hash.as_ref();
-    if known.is_some_and(|known| known != hash.as_str()) {
+    if log.tail_hash().is_some_and(|known| known != hash.as_str()) {
         return Ok(None);
     }
-    source.source_id.clone_from(&log.source_id);
-    source.from_offset = log.to_offset;
-    source.from_line = log.next_line;
+    source.source_id = log.source_id().to_owned();
+    source.from_offset = log.to_offset();
+    source.from_line = log.next_line();
     if source.from_offset > 0 {
         source.header = source.first_header.clone();
     }
@@ -486,10 +602,10 @@ fn resume(source: &mut Source, log: &Known) -> io::Result<Option<State>> {
     Ok(Some(if more { State::New } else { State::Known }))
 }
 
-/// What tells logs of one name apart: `#Date`, else the time of the first row (microseconds).
-fn stamp(source: &Source, head: &[u8]) -> Option<String> {
-    let first = || first_row(head).map(|time| time.to_string());
-    source.first_header.date.clone().or_else(first)
+/// What tells a log from others of its name.
+fn stamp<'a>(source: &'a Source, head: &[u8]) -> Option<Stamp<'a>> {
+    let date = source.first_header.date.as_deref().map(Stamp::Date);
+    date.or_else(|| first_row(head).map(Stamp::FirstRow))
 }
 
 /// Time of the first row, microseconds, if there is one that can be read.
@@ -505,50 +621,35 @@ fn first_row(head: &[u8]) -> Option<i64> {
 ///
 /// The start alone does not do: a short log grows, and what was read of it stands in the ledger with the
 /// start that it had then.
-fn read_of(source: &Source, ledger: &[RecordBatch]) -> Option<Known> {
+fn read_of<'a>(source: &Source, rows: &'a [Rows]) -> Option<Row<'a>> {
     let path = source.path.to_string_lossy();
-    let head_hash = source.head_hash.clone();
-    let start = key(
-        source.place.clone(),
-        source.head_bytes,
-        head_hash,
-        &source.path,
-    );
-    let mut found: Option<((u64, u64), Known)> = None;
-    for batch in ledger {
-        let rows = Rows(batch);
-        for row in 0..batch.num_rows() {
-            let Some((known, source_id, known_path)) = rows.log(row) else {
-                continue;
-            };
-            let is_its = known == start || known.0 == source.place && known_path == path;
-            let order = rows.order(row);
-            if is_its && found.as_ref().is_none_or(|(latest, _)| *latest <= order) {
-                found = Some((order, rows.state(row, source_id)));
-            }
-        }
-    }
-    found.map(|(_, state)| state)
+    let place = place_of(&source.place);
+    let start = key(place, source.head_bytes, &source.head_hash, &path);
+    let is_its = |row: &Row<'_>| row.key() == start || row.place() == place && row.path() == path;
+    Rows::each(rows)
+        .filter(is_its)
+        .max_by_key(|row| row.order())
 }
 
 /// The latest row time of each server, from `sources` rows: organization and server to microseconds.
-pub(crate) fn log_times(batches: &[RecordBatch]) -> HashMap<(String, String), i64> {
+pub(crate) fn log_times(
+    batches: &[RecordBatch],
+) -> std::collections::HashMap<(String, String), i64> {
+    let rows = Rows::all(batches);
     let mut latest = HashMap::new();
-    for batch in batches {
-        let rows = Rows(batch);
-        let times = batch.column_by_name("last_time");
-        let times = times.and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>());
-        let Some(times) = times else { continue };
-        for row in 0..batch.num_rows() {
-            if let (Some(place), false) = (rows.place(row), times.is_null(row)) {
-                let time = latest
-                    .entry((place.organization, place.server))
-                    .or_insert(i64::MIN);
-                *time = (*time).max(times.value(row));
-            }
+    for row in Rows::each(&rows) {
+        let times = &row.of.last_time;
+        if !times.is_null(row.at) {
+            let (organization, server, _) = row.place();
+            let time = latest.entry((organization, server)).or_insert(i64::MIN);
+            *time = times.value(row.at).max(*time);
         }
     }
+    let owned = |(organization, server): (&str, &str)| (organization.to_owned(), server.to_owned());
     latest
+        .into_iter()
+        .map(|(server, time)| (owned(server), time))
+        .collect()
 }
 
 /// Microseconds since 1970: when the ledger's rows were written.

@@ -183,7 +183,10 @@ impl Plan {
         limit: u64,
         ledger: &[arrow::array::RecordBatch],
     ) -> (Plan, usize) {
-        let ledger = Ledger::new(ledger);
+        Ledger::with(ledger, |ledger| self.after(from, limit, ledger))
+    }
+
+    fn after(&self, from: usize, limit: u64, ledger: &Ledger<'_>) -> (Plan, usize) {
         let mut batch = Plan::default();
         let mut bytes = 0_u64;
         for (at, source) in self.sources.iter().enumerate().skip(from) {
@@ -283,12 +286,8 @@ enum Found {
 }
 
 /// The last part of a path of this or another system: ledgers go from Windows to elsewhere.
-pub(crate) fn file_name(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    path.rsplit(['/', '\\'])
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+pub(crate) fn last_part(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 /// The name of a log, packed or not.
@@ -312,15 +311,16 @@ impl Source {
         if is_zip(&head) {
             return Ok(Found::Archive);
         }
-        let name = file_name(path);
-        let header = match judge(&head, &name) {
+        let whole = path.to_string_lossy();
+        let name = last_part(&whole);
+        let header = match judge(&head, name) {
             Judgement::Send(header) => header,
             Judgement::Foreign(reason) => return Ok(Found::Foreign(reason)),
             Judgement::Unreadable(reason) => return Err(io::Error::other(reason)),
         };
         let place = naming.place(path);
-        let order = order(&name, &header);
-        let source_id = source_id(&place, &name, &head);
+        let order = order(name, &header);
+        let source_id = source_id(&place, name, &head);
         Ok(Found::Send(Box::new(Source {
             path: path.to_owned(),
             place,
@@ -805,7 +805,7 @@ mod tests {
             r"C:\logs.zip!/EX1/SEND2026100510-1.LOG",
             "/logs/EX1/SEND2026100510-1.LOG",
         ] {
-            assert_eq!(file_name(Path::new(path)), "SEND2026100510-1.LOG", "{path}");
+            assert_eq!(last_part(path), "SEND2026100510-1.LOG", "{path}");
         }
     }
 
