@@ -285,7 +285,7 @@ impl Follower<'_> {
         if gone.is_empty() {
             return Ok(());
         }
-        let ledger = self.lake.read(Table::Sources).await?;
+        let ledger = self.lake.ledger().await?;
         for path in gone {
             // A share that is away comes back, and nobody knows what happens there meanwhile.
             if !path.parent().is_some_and(Path::is_dir) {
@@ -429,7 +429,7 @@ impl Change {
 
 /// Logs of these folders that may have more than the lake has: they may have gone while nobody looked.
 async fn unread(lake: &Lake, paths: &[PathBuf], naming: &Naming) -> Result<HashMap<PathBuf, Log>> {
-    let ledger = lake.read(Table::Sources).await?;
+    let ledger = lake.ledger().await?;
     let logs = unfinished(&ledger).into_iter().filter(|log| {
         let path = &log.source.path;
         // The same path on another machine is another log.

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{
-    Array, AsArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, AsArray, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use hashbrown::HashMap;
@@ -32,6 +33,9 @@ columns! {
         last_time: Time, flags: Texts, ingested_at: Time,
     }
 }
+
+/// Rows of a batch of [`condense`], at the most: an array of text has room for 2 GiB.
+const MANY: usize = 1 << 20;
 
 /// Bytes after the last known offset in which a line end is looked for.
 const PEEK: usize = 64 * 1024;
@@ -177,7 +181,9 @@ pub fn unfinished(ledger: &[RecordBatch]) -> Vec<Unfinished> {
     let mut newest: HashMap<&Place, &Source> = HashMap::new();
     for (source, ..) in &seen {
         let latest = newest.entry(&source.place).or_insert(source);
-        if latest.order < source.order {
+        // Of two of one hour always the same one.
+        let before = (latest.order, &latest.path, &latest.source_id);
+        if before < (source.order, &source.path, &source.source_id) {
             *latest = source;
         }
     }
@@ -224,7 +230,7 @@ fn name(path: &str) -> &str {
 }
 
 /// What tells logs of one name apart.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Stamp<'a> {
     /// Its `#Date`.
     Date(&'a str),
@@ -241,6 +247,8 @@ struct Opened<'a> {
 
 /// A batch of `sources`: the columns that the ledger reads.
 struct Rows {
+    /// Of the batch, among those that it came with.
+    number: usize,
     source_id: StringArray,
     path: StringArray,
     organization: StringArray,
@@ -264,7 +272,7 @@ struct Rows {
 
 impl Rows {
     /// [`None`] for a batch of another table.
-    fn new(batch: &RecordBatch) -> Option<Rows> {
+    fn new(number: usize, batch: &RecordBatch) -> Option<Rows> {
         let text = |name| {
             let array = cast(batch.column_by_name(name)?, &DataType::Utf8).ok()?;
             array.as_string_opt::<i32>().cloned()
@@ -280,6 +288,7 @@ impl Rows {
                 .cloned()
         };
         Some(Rows {
+            number,
             source_id: text("source_id")?,
             path: text("path")?,
             organization: text("organization")?,
@@ -306,7 +315,10 @@ impl Rows {
     }
 
     fn all(batches: &[RecordBatch]) -> Vec<Rows> {
-        batches.iter().filter_map(Rows::new).collect()
+        let batches = batches.iter().enumerate();
+        batches
+            .filter_map(|(number, batch)| Rows::new(number, batch))
+            .collect()
     }
 
     fn each(all: &[Rows]) -> impl Iterator<Item = Row<'_>> {
@@ -398,6 +410,11 @@ impl<'a> Row<'a> {
         )
     }
 
+    fn last_time(self) -> Option<i64> {
+        let times = &self.of.last_time;
+        (!times.is_null(self.at)).then(|| times.value(self.at))
+    }
+
     /// As [`stamp`]; of a log without `#Date` the range from its start tells it.
     fn stamp(self) -> Option<Stamp<'a>> {
         let first = || self.first_row().filter(|(from, _)| *from == 0);
@@ -452,6 +469,93 @@ impl<'a> Row<'a> {
             form: Form::default(),
             path: path.into(),
         }
+    }
+}
+
+/// Of rows of `sources`, in their order, those that say something of a log that no later one says: whether a log is
+/// known and how far, what of it may be missing, and when its server wrote last. The others are what a log read in
+/// many pieces leaves behind.
+///
+/// # Errors
+/// If the columns do not fit their schema: a defect of this program.
+pub fn condense(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let rows = Rows::all(batches);
+    let mut told: HashMap<_, Told<'_>> = HashMap::new();
+    for row in Rows::each(&rows) {
+        let log = (row.source_id(), row.key(), row.path(), row.stamp());
+        let told = told.entry(log).or_insert(Told::by(row));
+        told.add(row);
+    }
+    let sizes = batches.iter().map(RecordBatch::num_rows);
+    let mut kept: Vec<Vec<bool>> = sizes.map(|rows| vec![false; rows]).collect();
+    for row in told.values().flat_map(Told::rows) {
+        kept[row.of.number][row.at] = true;
+    }
+    let mut left = Vec::new();
+    for (batch, kept) in batches.iter().zip(kept) {
+        left.push(filter_record_batch(batch, &BooleanArray::from(kept))?);
+    }
+    left.retain(|batch| batch.num_rows() > 0);
+    // As few batches as their text has room in.
+    let mut rest = left.as_slice();
+    let mut merged = Vec::new();
+    while let [first, ..] = rest {
+        let mut rows = 0;
+        let fits = |batch: &&RecordBatch| {
+            rows += batch.num_rows();
+            rows <= MANY
+        };
+        let count = rest.iter().take_while(fits).count();
+        let (group, after) = rest.split_at(count.max(1));
+        merged.push(concat_batches(&first.schema(), group)?);
+        rest = after;
+    }
+    Ok(merged)
+}
+
+/// Rows that tell what there is to tell of a log as it began, from a path.
+struct Told<'a> {
+    /// With its first row.
+    first: Row<'a>,
+    /// Read farthest.
+    furthest: Row<'a>,
+    /// Read last.
+    newest: Row<'a>,
+    /// With the latest row time.
+    latest: Row<'a>,
+}
+
+impl<'a> Told<'a> {
+    fn by(row: Row<'a>) -> Told<'a> {
+        Told {
+            first: row,
+            furthest: row,
+            newest: row,
+            latest: row,
+        }
+    }
+
+    fn add(&mut self, row: Row<'a>) {
+        let first = |row: Row<'_>| {
+            row.first_row()
+                .map_or((true, (0, 0)), |first| (false, first))
+        };
+        if first(row) < first(self.first) {
+            self.first = row;
+        }
+        if row.to_offset() >= self.furthest.to_offset() {
+            self.furthest = row;
+        }
+        if row.order() >= self.newest.order() {
+            self.newest = row;
+        }
+        if row.last_time() >= self.latest.last_time() {
+            self.latest = row;
+        }
+    }
+
+    fn rows(&self) -> [Row<'a>; 4] {
+        [self.first, self.furthest, self.newest, self.latest]
     }
 }
 
@@ -638,11 +742,10 @@ pub(crate) fn log_times(
     let rows = Rows::all(batches);
     let mut latest = HashMap::new();
     for row in Rows::each(&rows) {
-        let times = &row.of.last_time;
-        if !times.is_null(row.at) {
+        if let Some(last) = row.last_time() {
             let (organization, server, _) = row.place();
-            let time = latest.entry((organization, server)).or_insert(i64::MIN);
-            *time = times.value(row.at).max(*time);
+            let time = latest.entry((organization, server)).or_insert(last);
+            *time = last.max(*time);
         }
     }
     let owned = |(organization, server): (&str, &str)| (organization.to_owned(), server.to_owned());
@@ -668,5 +771,137 @@ mod tests {
     fn builders_fit_the_schema() {
         let batch = SourceColumns::new().finish(1).unwrap();
         assert_eq!(batch.schema(), Table::Sources.schema());
+    }
+
+    /// Logs of two servers in batches: short heads that grow, other paths, with and without `#Date`, late rows.
+    fn life(seed: u64, batches: i64) -> Vec<RecordBatch> {
+        let mut seed = seed;
+        let mut below = move |limit: u64| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % limit
+        };
+        let mut ends = [0_u64; 12];
+        let batch = |batch| {
+            let mut rows = SourceColumns::new();
+            for (log, end) in ends.iter_mut().enumerate() {
+                if below(3) == 0 {
+                    continue;
+                }
+                let path = format!("/logs/{}/SEND{}-1.LOG", below(3) / 2, log / 2);
+                let dated = log % 3 > 0;
+                let header = Header {
+                    date: dated.then(|| format!("2026-10-0{}", log / 4)),
+                    ..Header::default()
+                };
+                let head = (*end / 1000 * 1000 + below(2) * 1000).min(HEAD as u64);
+                let source = Source {
+                    place: Place {
+                        organization: String::new(),
+                        server: format!("EX{}", log % 2),
+                        service: "Hub".into(),
+                    },
+                    // Two logs may have the name and the start of one that was there before.
+                    source_id: format!("{}-{}", log, below(9) / 8),
+                    size: 0,
+                    text_bytes: 0,
+                    from_offset: *end,
+                    from_line: *end / 10,
+                    head_hash: format!("{}-{head}", log / 2),
+                    head_bytes: head,
+                    order: order(last_part(&path), &header),
+                    first_header: header.clone(),
+                    header,
+                    input: Input::file(Path::new(&path)),
+                    form: Form::default(),
+                    path: path.into(),
+                };
+                let time = (below(5) > 0).then(|| (*end * 10 + below(5000)) as i64);
+                *end += below(4) * 500;
+                let range = Range {
+                    to_offset: *end,
+                    tail_hash: Some(format!("tail {end}")),
+                    pending: below(3),
+                    first: time,
+                    last: time.map(|time| time + 1),
+                    flags: [vec![], vec!["gap"]][below(8) as usize / 7].clone(),
+                    ..Range::default()
+                };
+                rows.push(&source, &range, 0);
+            }
+            rows.finish(batch).unwrap()
+        };
+        (1..=batches).map(batch).collect()
+    }
+
+    /// Everything that a ledger is asked for.
+    fn answers(batches: &[RecordBatch]) -> Vec<String> {
+        let rows = Rows::all(batches);
+        let ledger = Ledger::new(&rows);
+        let state = |row: &Row<'_>| {
+            let read = (row.source_id(), row.to_offset(), row.next_line());
+            format!("{read:?} {:?} {}", row.tail_hash(), row.head_hash())
+        };
+        let mut all = Vec::new();
+        for (key, row) in &ledger.known {
+            all.push(format!("known {key:?} {}", state(row)));
+        }
+        for (log, id) in &ledger.named {
+            all.push(format!("named {log:?} {id}"));
+        }
+        for (id, to) in &ledger.furthest {
+            all.push(format!("furthest {id} {to}"));
+        }
+        for (place, logs) in &ledger.dated {
+            for log in logs {
+                let (last, first) = (state(&log.last), log.first_row);
+                all.push(format!("dated {place:?} {last} {first:?}"));
+            }
+        }
+        for row in Rows::each(&rows) {
+            let source = row.source();
+            let read = read_of(&source, &rows).unwrap();
+            all.push(format!("read {:?} {}", source.path, state(&read)));
+        }
+        for log in unfinished(batches) {
+            let (source, newest) = (log.source, log.newest);
+            let (id, size, from) = (source.source_id, source.size, source.from_offset);
+            all.push(format!("unfinished {id} {size} {from} {newest}"));
+        }
+        for latest in log_times(batches) {
+            all.push(format!("latest {latest:?}"));
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_ledger_told_nothing() {
+        for seed in 0..40 {
+            let whole = life(seed, 60);
+            let at_once = condense(&whole).unwrap();
+            let rows = |batches: &[RecordBatch]| -> usize {
+                batches.iter().map(RecordBatch::num_rows).sum()
+            };
+            assert!(rows(&at_once) < rows(&whole), "{seed}");
+            // Whenever rows are left out, the rest is as good as the whole.
+            let mut by_and_by = Vec::new();
+            for batch in &whole {
+                by_and_by.push(batch.clone());
+                by_and_by = condense(&by_and_by).unwrap();
+                assert_eq!(by_and_by.len(), 1);
+            }
+            assert_eq!(at_once, by_and_by, "{seed}");
+            let (all, left) = (answers(&whole), answers(&at_once));
+            let differ = |one: &[String], other: &[String]| -> Vec<String> {
+                let odd = one.iter().filter(|answer| !other.contains(answer));
+                odd.cloned().collect()
+            };
+            assert_eq!(differ(&all, &left), [""; 0], "{seed}");
+            assert_eq!(differ(&left, &all), [""; 0], "{seed}");
+        }
+        assert_eq!(condense(&[]).unwrap(), []);
     }
 }

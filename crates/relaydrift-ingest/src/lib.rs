@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use emit::peer_kind;
 pub use expected::{Snapshot, expected};
-pub use ledger::{Gap, Unfinished, unfinished};
+pub use ledger::{Gap, Unfinished, condense, unfinished};
 pub use object::{Object, Store, is_url};
 pub use observe::Kind;
 pub use place::{LogPath, Naming, Place};

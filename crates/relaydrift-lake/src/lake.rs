@@ -17,9 +17,11 @@ use object_store::prefix::PrefixStore;
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode};
 use relaydrift_ingest::Table;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use url::Url;
 
 use crate::apply::ATTEMPTS;
+use crate::ledger::Ledger;
 use crate::remote::Remote;
 use crate::{Error, store};
 
@@ -29,12 +31,14 @@ pub const FORMAT: u32 = 1;
 /// A Delta log gets a checkpoint once in so many commits.
 const CHECKPOINT_INTERVAL: &str = "10";
 
-/// An open lake. Cheap to clone; everything is read anew from the store when asked for.
+/// An open lake. Cheap to clone; everything but the ledger is read anew from the store when asked for.
 #[derive(Debug, Clone)]
 pub struct Lake {
     store: Arc<dyn ObjectStore>,
     root: Url,
     prefix: Path,
+    /// As it was read last, by any clone of this.
+    pub(crate) ledger: Arc<Mutex<Ledger>>,
 }
 
 /// `_relaydrift/lake.json`.
@@ -50,6 +54,7 @@ impl From<Remote> for Lake {
             store: remote.store,
             root: remote.url,
             prefix: remote.path,
+            ledger: Arc::default(),
         }
     }
 }
@@ -155,6 +160,7 @@ impl Lake {
             store: Arc::new(store::Synced::new()),
             root,
             prefix,
+            ledger: Arc::default(),
         })
     }
 

@@ -69,6 +69,7 @@ mod dictionary;
 mod encode;
 mod error;
 mod lake;
+mod ledger;
 mod logs;
 mod position;
 mod prepared;

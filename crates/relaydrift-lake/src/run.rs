@@ -136,7 +136,7 @@ where
     let mut from = 0;
     while from < plan.sources.len() {
         let batch = lake.begin().await?;
-        let ledger = lake.read(Table::Sources).await?;
+        let ledger = lake.ledger().await?;
         let carried = lake.waiting().await?;
         let (new, to) = plan.next_batch(from, bytes, &ledger);
         if new.sources.is_empty() {

@@ -204,7 +204,7 @@ impl Share {
             );
             return Err(Error::Shares(problem.into()));
         }
-        let ledger = lake.read(Table::Sources).await?;
+        let ledger = lake.ledger().await?;
         let carried = self.own(lake.waiting().await?);
         let carried = carried.map_err(Error::columns(Table::OpenSessions))?;
         let batch = lake.attempt(self.batch);

@@ -175,7 +175,7 @@ impl Lake {
         Ok(files)
     }
 
-    /// All rows of a small table (`sources`, `open_sessions`) as of the newest batch.
+    /// All rows of a small table (`imports`, `open_sessions`) as of the newest batch.
     ///
     /// # Errors
     /// If the table cannot be read.
@@ -198,15 +198,7 @@ impl Lake {
         let table = files.table;
         let mut batches = Vec::new();
         for file in &files.files {
-            let path = files.location(file);
-            let Some(bytes) = store::read(&*self.store(), &path).await? else {
-                let source = object_store::Error::NotFound {
-                    path: path.to_string(),
-                    source: "gone".into(),
-                };
-                return Err(Error::store(&path)(source));
-            };
-            for batch in rows(table, bytes)? {
+            for batch in self.file_rows(files, file).await? {
                 let batch = batch?;
                 let batch = match files.is_whole(file) {
                     true => batch,
@@ -216,6 +208,23 @@ impl Lake {
             }
         }
         Ok(batches)
+    }
+
+    /// The rows of one of these files, whether they count or not.
+    pub(crate) async fn file_rows(
+        &self,
+        files: &TableFiles,
+        file: &DataFile,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, Error>>, Error> {
+        let path = files.location(file);
+        let Some(bytes) = store::read(&*self.store(), &path).await? else {
+            let source = object_store::Error::NotFound {
+                path: path.to_string(),
+                source: "gone".into(),
+            };
+            return Err(Error::store(&path)(source));
+        };
+        rows(files.table, bytes)
     }
 }
 

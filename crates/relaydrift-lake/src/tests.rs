@@ -606,6 +606,51 @@ async fn a_delta_log_that_tells_other_bounds_or_of_fewer_batches_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_read_on_and_anew_where_an_older_lake_is_put_back() {
+    let (folder, lake) = new_lake().await;
+    let same = async |rows: usize| {
+        let (ledger, read) = (
+            lake.ledger().await.unwrap(),
+            lake.read(Table::Sources).await,
+        );
+        let whole = |batches: &[RecordBatch]| {
+            arrow::compute::concat_batches(&Table::Sources.schema(), batches).unwrap()
+        };
+        let (ledger, read) = (whole(&ledger), whole(&read.unwrap()));
+        assert_eq!(ledger, read);
+        assert_eq!(ledger.num_rows(), rows);
+    };
+    same(0).await;
+    small_batches(&lake, 2).await;
+    same(2).await;
+    let kept = tempfile::tempdir().unwrap();
+    copy(folder.path(), kept.path());
+    // Another run goes on, and merges what was read with what was not.
+    let other = Lake::open(location(folder.path())).await.unwrap();
+    small_batches(&other, 2).await;
+    compact(&other, Merge::ALL).await.unwrap();
+    same(4).await;
+    same(4).await;
+    // The number of its newest batch alone does not tell a lake.
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    copy(kept.path(), folder.path());
+    small_batches(&other, 3).await;
+    same(5).await;
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap().path();
+        let copied = to.join(entry.file_name().unwrap());
+        match entry.is_dir() {
+            true => copy(&entry, &copied),
+            false => std::fs::copy(&entry, &copied).map(|_| ()).unwrap(),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_become_checkpoints_and_stay_readable() {
     let (folder, lake) = new_lake().await;
     for _ in 0..22 {
