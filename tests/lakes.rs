@@ -503,6 +503,64 @@ fn other_engines_read_every_table() {
     assert_eq!(read.len(), names.len(), "every table opens");
 }
 
+/// As a job does that looks after all tables of a place.
+const MERGE: &str = "
+import sys, deltalake
+for table in sys.argv[2:]:
+    metrics = deltalake.DeltaTable(f'{sys.argv[1]}/{table}').optimize.compact()
+    assert metrics['numFilesRemoved'] > 1, (table, metrics)
+";
+
+#[test]
+fn a_lake_that_another_program_merged_is_read_and_filled_on() {
+    let Some(python) = python() else {
+        return skip(
+            "a lake merged by another program",
+            "no Python with deltalake, duckdb, polars and pyarrow",
+        );
+    };
+    let folder = empty("merged");
+    let lake = folder.join("lake");
+    let lake = lake.to_str().expect("UTF-8");
+    for server in ["EX01", "EX02"] {
+        let logs = format!("tests/fleet/{server}");
+        run_for(0, &["ingest", &logs, "--lake", lake, "--quiet"]);
+    }
+    let rows = || content(&["--lake", lake]);
+    let before = rows();
+    let tables = [
+        "sources",
+        "events",
+        "sessions",
+        "transactions",
+        "observations",
+        "open_sessions",
+    ];
+    let mut command = Command::new(python);
+    command.args(["-c", MERGE, lake]).args(tables);
+    let output = command.output().expect("Python starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(rows(), before);
+    // What was read is known, and what is new comes in.
+    for server in ["EX01", "EX02"] {
+        let logs = format!("tests/fleet/{server}");
+        run_for(0, &["ingest", &logs, "--lake", lake, "--quiet"]);
+    }
+    assert_eq!(rows(), before);
+    run_for(0, &["ingest", "tests/fleet", "--lake", lake, "--quiet"]);
+    let alone = folder.join("alone");
+    let alone = alone.to_str().expect("UTF-8");
+    run_for(0, &["ingest", "tests/fleet", "--lake", alone, "--quiet"]);
+    assert_eq!(rows(), content(&["--lake", alone]));
+    // Nobody can tell whether the other program wrote what it read.
+    let output = run_for(2, &["verify", "--lake", lake, "--format", "ndjson"]);
+    let kinds = text(&output.stdout).lines().map(|line| {
+        let one: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        one["kind"].as_str().unwrap_or_default().to_owned()
+    });
+    assert_eq!(kinds.collect::<Vec<_>>(), vec!["foreign"; tables.len()]);
+}
+
 /// Spark needs Java beside its Python.
 fn has_spark(python: &str) -> bool {
     let import = Command::new(python).args(["-c", "import pyspark"]).output();

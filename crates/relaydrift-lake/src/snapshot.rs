@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -238,16 +239,32 @@ pub(crate) fn rows(
         .map_err(Error::parquet(table))?;
     Ok(reader.map(move |batch| {
         batch
-            .and_then(|batch| RecordBatch::try_new(table.schema(), batch.columns().to_vec()))
+            .and_then(|batch| as_ours(table, &batch))
             .map_err(Error::columns(table))
     }))
 }
 
+/// The columns in our order and types: another program that merged files may have others, and other names for the
+/// elements of a list.
+fn as_ours(table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = table.schema();
+    let columns = schema.fields().iter().map(|field| {
+        let missing = || ArrowError::SchemaError(format!("no column {}", field.name()));
+        let column = batch.column_by_name(field.name()).ok_or_else(missing)?;
+        match column.data_type() == field.data_type() {
+            true => Ok(column.clone()),
+            false => cast(column, field.data_type()),
+        }
+    });
+    let columns = columns.collect::<Result<_, ArrowError>>()?;
+    RecordBatch::try_new(schema.clone(), columns)
+}
+
 impl TableFiles {
     /// The rows that count.
-    fn filter(&self, batch: &RecordBatch) -> Result<RecordBatch, arrow::error::ArrowError> {
+    fn filter(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let column = |name: &str| {
-            let missing = || arrow::error::ArrowError::SchemaError(format!("no column {name}"));
+            let missing = || ArrowError::SchemaError(format!("no column {name}"));
             batch.column_by_name(name).ok_or_else(missing)
         };
         let batches = column("batch")?.as_primitive::<Int64Type>();
