@@ -389,7 +389,7 @@ pub struct IngestArgs {
 #[command(after_help = "\
 Examples:
   relaydrift follow \\\\ex01\\logs$\\SmtpSend \\\\ex02\\logs$\\SmtpSend --lake /lake
-  relaydrift follow /logs --lake /lake --interval 1m
+  relaydrift follow /logs --lake /lake --interval 1m --vacuum 1d
   relaydrift follow /logs --lake /lake --format ndjson | tee findings.ndjson
   relaydrift follow /logs --lake /lake --on-drift /usr/local/bin/page
   relaydrift follow /logs --lake /lake --webhook @/etc/relaydrift/webhook
@@ -417,6 +417,9 @@ pub struct FollowArgs {
     /// How often to look (10s, 1m, 1h)
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub interval: Span,
+    /// Once an hour, remove from the lake what nobody has needed for so long (6h at the least), as relaydrift vacuum
+    #[arg(long, value_name = "SPAN")]
+    pub vacuum: Option<Span>,
     /// See [`AlarmArgs`].
     #[command(flatten)]
     pub alarms: AlarmArgs,
@@ -502,11 +505,11 @@ Examples:
   relaydrift vacuum --lake /lake
   relaydrift vacuum --lake /lake --older-than 30d --format ndjson
 
-Removes data files that a merged one replaced, and those of runs that died or came
-second, once nobody has needed them for so long. Whoever began to read or write
-within that time loses nothing. What the tables name, files of other programs, the
-lake's papers and the Delta logs stay; older versions of the tables (time travel)
-can no longer be read. Prints what was removed.")]
+Removes data files that a merged one replaced, those of runs that died or came
+second, and what a checkpoint in a Delta log stands for, once nobody has needed them
+for so long. Whoever began to read or write within that time loses nothing. What the
+tables name, files of other programs and the lake's papers stay; older versions of
+the tables (time travel) can no longer be read. Prints what was removed.")]
 pub struct VacuumArgs {
     /// The lake: a folder, or its URL in an object store (s3, az, abfss, gs)
     #[arg(long, value_name = "DIR")]

@@ -9,14 +9,14 @@ mod way;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alarms::Alarms;
 use anyhow::{Context, Result, ensure};
 use datafusion::prelude::col;
 use relaydrift_datafusion::Need;
 use relaydrift_ingest::{Gap, Naming, Place, Plan, Skipped, Source, Table, unfinished};
-use relaydrift_lake::{Lake, Merge, Merged, Options, Outcome, compact};
+use relaydrift_lake::{LEASE, Lake, Merge, Merged, Options, Outcome, compact};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 use way::Way;
@@ -30,11 +30,23 @@ use crate::{Exit, ingest, source, when};
 /// Bytes of input in a batch: few, so that whoever stops it loses little work.
 const BATCH_BYTES: u64 = 256 << 20;
 
+/// Each looks at every file of the lake.
+const BETWEEN_VACUUMS: Duration = Duration::from_secs(60 * 60);
+
 /// Looks, until somebody ends it; 2 where the last look had an error.
 pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
     let micros = u64::try_from(args.interval.micros()).unwrap_or(0);
     ensure!(micros > 0, "--interval 0: write 10s, 1m or 1h");
     let interval = Duration::from_micros(micros);
+    let vacuum = args
+        .vacuum
+        .as_ref()
+        .map(|span| u64::try_from(span.micros()));
+    let vacuum = vacuum.map(|micros| Duration::from_micros(micros.unwrap_or(0)));
+    ensure!(
+        vacuum.is_none_or(|span| span >= LEASE),
+        "--vacuum: what was needed within the last 6 hours is never removed: write 6h or more"
+    );
     let ways = Way::all(&args)?;
     let mut naming = source::naming(&args.naming, args.server.as_ref())?;
     source::keep_out(Some(args.lake.as_ref()), &args.paths)?;
@@ -52,6 +64,8 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
         judged: None,
         alarms,
         merging: None,
+        vacuum,
+        vacuumed: None,
     };
     let mut stopped = std::pin::pin!(stopped());
     let mut failed = false;
@@ -151,6 +165,10 @@ struct Follower<'a> {
     alarms: Option<Alarms>,
     /// Merges small files; ended with the program, it leaves the lake as it is.
     merging: Option<JoinHandle<Result<Vec<Merged>, relaydrift_lake::Error>>>,
+    /// What nobody has needed for so long is removed.
+    vacuum: Option<Duration>,
+    /// When that was begun last.
+    vacuumed: Option<Instant>,
 }
 
 impl Follower<'_> {
@@ -204,11 +222,25 @@ impl Follower<'_> {
             crate::compact::warn(&merged);
         }
         if self.merging.is_none() {
-            let lake = self.lake.clone();
-            let merging = async move { compact(&lake, Merge::AS_THEY_COME).await };
+            let (lake, vacuum) = (self.lake.clone(), self.vacuum_due());
+            let merging = async move {
+                let merged = compact(&lake, Merge::AS_THEY_COME).await?;
+                if let Some(older_than) = vacuum {
+                    relaydrift_lake::vacuum(&lake, older_than, false, |_| ()).await?;
+                }
+                Ok(merged)
+            };
             self.merging = Some(tokio::spawn(merging));
         }
         Ok(())
+    }
+
+    /// Once in [`BETWEEN_VACUUMS`], if it is wanted at all.
+    fn vacuum_due(&mut self) -> Option<Duration> {
+        let is_due = |last: Instant| last.elapsed() >= BETWEEN_VACUUMS;
+        let older_than = self.vacuum.filter(|_| self.vacuumed.is_none_or(is_due))?;
+        self.vacuumed = Some(Instant::now());
+        Some(older_than)
     }
 
     /// All logs there are; a path that is not there is waited for.

@@ -65,6 +65,7 @@
 mod apply;
 mod batch;
 mod compact;
+mod delta_log;
 mod dictionary;
 mod encode;
 mod error;

@@ -1,20 +1,21 @@
 //! Which files nobody needs any more, and away with them.
 //!
 //! What a table's Delta log names stays, and so does what the paper of any batch names, applied or not, until
-//! a merged file that the table names stands in its place. Papers and Delta logs stay. Everything else that
-//! this program wrote goes once it is older than a lease: readers that listed files before read on meanwhile,
+//! a merged file that the table names stands in its place. Papers stay, and so does a Delta log from a checkpoint
+//! on that has stood for a lease. Everything else that this program wrote goes once it is older than a lease: readers that listed files before read on meanwhile,
 //! and a writer that slept for so long looks whether its files are still there before it names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt};
 use relaydrift_ingest::Table;
 
 use crate::compact::Compacted;
 use crate::prepared::Prepared;
-use crate::{DataFile, Error, Lake};
+use crate::{DataFile, Error, Lake, delta_log};
 
 /// Nothing younger is ever removed.
 pub const LEASE: Duration = Duration::from_secs(6 * 60 * 60);
@@ -33,6 +34,8 @@ pub enum Needless {
     Uncommitted,
     /// It never got its name.
     Staged,
+    /// A file of a Delta log: a checkpoint after it says the same.
+    Superseded,
 }
 
 impl Needless {
@@ -43,6 +46,7 @@ impl Needless {
             Needless::Unmerged => "unmerged",
             Needless::Uncommitted => "uncommitted",
             Needless::Staged => "staged",
+            Needless::Superseded => "superseded",
         }
     }
 }
@@ -60,12 +64,12 @@ pub struct Removed {
     pub age: Duration,
 }
 
-/// A file in the folder of a table.
-struct Found {
-    name: String,
-    bytes: u64,
+/// A file in the folder of a table, or in that of its Delta log.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
     /// Milliseconds since 1970.
-    written: i64,
+    pub(crate) written: i64,
 }
 
 /// Removes what nobody has needed for so long, or (`dry_run`) only finds it; `tell` hears of each file when it
@@ -129,6 +133,40 @@ pub(crate) async fn vacuum_at(
                 age,
             });
         }
+    }
+    for table in Table::ALL {
+        vacuum_log(now, lake, table, older_than, dry_run, &mut tell).await?;
+    }
+    Ok(())
+}
+
+/// The same in the Delta log of a table, which was just read.
+async fn vacuum_log(
+    now: i64,
+    lake: &Lake,
+    table: Table,
+    older_than: Duration,
+    dry_run: bool,
+    tell: &mut impl FnMut(Removed),
+) -> Result<(), Error> {
+    let lease = i64::try_from(older_than.as_millis()).unwrap_or(i64::MAX);
+    let Some((files, since)) =
+        delta_log::superseded(lake, table, now.saturating_sub(lease)).await?
+    else {
+        return Ok(());
+    };
+    for file in files {
+        let age = u64::try_from(now - since.max(file.written)).unwrap_or(0);
+        let path = lake.path(&[table.name(), "_delta_log", &file.name]);
+        if !dry_run {
+            remove_object(lake, &path).await?;
+        }
+        tell(Removed {
+            kind: Needless::Superseded,
+            path: path.to_string(),
+            bytes: file.bytes,
+            age: Duration::from_millis(age),
+        });
     }
     Ok(())
 }
@@ -381,9 +419,13 @@ async fn remove(lake: &Lake, table: Table, name: &str) -> Result<(), Error> {
             _ => Ok(()),
         };
     }
-    match lake.store().delete(&path).await {
+    remove_object(lake, &path).await
+}
+
+async fn remove_object(lake: &Lake, path: &Path) -> Result<(), Error> {
+    match lake.store().delete(path).await {
         Err(StoreError::NotFound { .. }) => Ok(()),
-        removed => removed.map_err(Error::store(&path)),
+        removed => removed.map_err(Error::store(path)),
     }
 }
 

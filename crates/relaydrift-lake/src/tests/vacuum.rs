@@ -8,7 +8,7 @@ use url::Url;
 use super::*;
 use crate::remote::Remote;
 use crate::vacuum::vacuum_at;
-use crate::{LEASE, Removed, vacuum};
+use crate::{LEASE, Needless, Removed, vacuum};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -61,6 +61,12 @@ async fn replaced_files_go_once_they_have_been_replaced_for_a_lease() {
     let parts = all(&folder.path().join("events"));
     compact(&lake, Merge::ALL).await.unwrap();
     let rows = (event_rows(&lake).await, open_ids(&lake).await);
+    // Data files alone: logs are looked at below.
+    let removed = async |lake: &Lake, older_than| {
+        let mut gone = removed(lake, older_than).await;
+        gone.retain(|file| file.kind != Needless::Superseded);
+        gone
+    };
     // They were written long ago, and replaced just now.
     parts.iter().for_each(|part| age(part, 2 * WEEK));
     assert_eq!(removed(&lake, LEASE).await, []);
@@ -258,6 +264,68 @@ async fn nothing_goes_where_delta_logs_or_papers_are_lost() {
         }
         std::fs::rename(&aside, &from).unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_log_goes_up_to_a_checkpoint_that_has_stood_for_a_lease() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 25).await;
+    let rows = event_rows(&lake).await;
+    let log = folder.path().join("events/_delta_log");
+    let versions = || {
+        let names = all(&log).into_iter().map(|file| {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            (
+                name.get(..20).and_then(|version| version.parse().ok()),
+                file,
+            )
+        });
+        let mut versions: Vec<(u64, std::path::PathBuf)> = names
+            .filter_map(|(version, file)| Some((version?, file)))
+            .collect();
+        versions.sort();
+        versions
+    };
+    let first = || versions()[0].0;
+    let checkpoints: Vec<u64> = versions()
+        .iter()
+        .filter(|(_, file)| file.to_str().unwrap().ends_with(".checkpoint.parquet"))
+        .map(|(version, _)| *version)
+        .collect();
+    let [early, late] = checkpoints[..] else {
+        panic!("{checkpoints:?}")
+    };
+    assert_eq!(removed(&lake, LEASE).await, []);
+    let old = |but: u64| {
+        for (version, file) in versions() {
+            if version <= late && version != but {
+                age(&file, 2 * WEEK);
+            }
+        }
+    };
+    // Whoever began at a young version needs what leads to it.
+    old(late - 2);
+    let gone = removed(&lake, WEEK).await;
+    assert!(gone.iter().all(|file| file.kind == Needless::Superseded));
+    assert_eq!((gone.len() as u64, first()), (early, early));
+    // Where readers begin nobody knows without the name of the last checkpoint.
+    old(0);
+    let (hint, aside) = (log.join("_last_checkpoint"), folder.path().join("aside"));
+    std::fs::rename(&hint, &aside).unwrap();
+    assert_eq!(removed(&lake, WEEK).await, []);
+    std::fs::write(&hint, format!(r#"{{"version":{early},"size":1}}"#)).unwrap();
+    assert_eq!(removed(&lake, WEEK).await, []);
+    std::fs::rename(&aside, &hint).unwrap();
+    // Commits and a checkpoint; the one that stands for them stays.
+    assert_eq!(removed(&lake, WEEK).await.len() as u64, late - early + 1);
+    assert_eq!(first(), late);
+    let opened = Lake::open_or_create(location(folder.path())).await.unwrap();
+    assert_eq!(event_rows(&opened).await, rows);
+    assert_eq!(verify(&opened, |_, _| ()).await.unwrap().damaged, []);
+    small_batches(&opened, 3).await;
+    compact(&opened, Merge::ALL).await.unwrap();
+    assert_eq!(event_rows(&opened).await.len(), rows.len() / 25 * 28);
+    assert_eq!(verify(&opened, |_, _| ()).await.unwrap().damaged, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
