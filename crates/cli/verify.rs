@@ -55,10 +55,10 @@ pub async fn run(args: VerifyArgs, global: &Global) -> Result<Exit> {
     })
     .await?;
     drop(bar);
-    if report.waiting > 0 {
+    if report.unapplied > 0 {
         tell!(
             "relaydrift: {} that no reader sees yet: the next `relaydrift ingest` into this lake brings them in",
-            count(report.waiting, "decided batch")
+            count(report.unapplied, "decided batch")
         );
     }
     let mut differences: Vec<Difference> = report.damaged.iter().map(Difference::of).collect();

@@ -480,6 +480,10 @@ impl<'a> Row<'a> {
 /// If the columns do not fit their schema: a defect of this program.
 pub fn condense(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, ArrowError> {
     let rows = Rows::all(batches);
+    if rows.len() < batches.len() {
+        let other = "a batch of another table than sources".to_owned();
+        return Err(ArrowError::SchemaError(other));
+    }
     let mut told: HashMap<_, Told<'_>> = HashMap::new();
     for row in Rows::each(&rows) {
         let log = (row.source_id(), row.key(), row.path(), row.stamp());

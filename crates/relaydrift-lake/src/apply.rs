@@ -1,6 +1,6 @@
 //! From the decision to the tables, and what is left of it after a crash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use deltalake_core::kernel::transaction::{
     CommitBuilder, CommitProperties, TableReference, TransactionError,
@@ -12,6 +12,7 @@ use futures::future::join_all;
 use relaydrift_ingest::Table;
 
 use crate::prepared::Prepared;
+use crate::vacuum::{batch_of, is_merged};
 use crate::{Committed, Error, Lake};
 
 /// The application id under which batches are recorded in every Delta log.
@@ -61,6 +62,14 @@ pub(crate) async fn apply_to(lake: &Lake, table: Table, prepared: &Prepared) -> 
             None => lake.create_table(table).await?,
         };
         if applied(&delta, table).await? >= prepared.batch {
+            let is_other = is_other(lake, table, prepared).await?;
+            // Another run may have brought the batch to its end, and gone on.
+            if is_other && lake.newest_batch().await? < prepared.batch {
+                return Err(Error::Ahead {
+                    table: table.name(),
+                    batch: prepared.batch,
+                });
+            }
             return delta
                 .version()
                 .ok_or(Error::delta(table)(DeltaTableError::NotInitialized));
@@ -76,6 +85,24 @@ pub(crate) async fn apply_to(lake: &Lake, table: Table, prepared: &Prepared) -> 
     Err(Error::Busy {
         table: table.name(),
     })
+}
+
+/// True if a table that has a batch of that number has other files of it, or of later ones: not those of this lake. What
+/// another program merged may be of it.
+async fn is_other(lake: &Lake, table: Table, prepared: &Prepared) -> Result<bool, Error> {
+    let ours: HashSet<&str> = prepared
+        .files(table)
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
+    let listed = lake.all_files(table).await?;
+    Ok(listed.iter().any(|file| {
+        let later = file.batch_max.is_some_and(|batch| batch > prepared.batch);
+        let named = batch_of(&file.path).is_some_and(|batch| batch >= prepared.batch);
+        // Merged by us, it is of batches that were applied.
+        let merged = is_merged(&file.path) && file.batch_max >= Some(prepared.batch);
+        (later || named || merged) && !ours.contains(file.path.as_str())
+    }))
 }
 
 /// The newest batch in a table, 0 if none.

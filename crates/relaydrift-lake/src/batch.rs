@@ -182,7 +182,7 @@ impl Shared {
     /// Closes a file and writes it, synced.
     fn store(&self, table: Table, encoder: Encoder) -> Result<(), Error> {
         let encoded = encoder.finish()?;
-        if encoded.stats.num_records == 0 {
+        if encoded.stats.num_records == Some(0) {
             return Ok(());
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -172,9 +172,9 @@ async fn merge_group(lake: &Lake, parts: &[DataFile], merged: &mut Merged) -> Re
         let encoding = tokio::task::spawn_blocking(move || encode(table, bytes));
         let (bytes, stats) = encoding.await??;
         let rows: Option<u64> = parts.iter().map(|part| part.rows).sum();
-        if rows != Some(stats.num_records) {
+        if rows != stats.num_records {
             let source = arrow::error::ArrowError::ComputeError(format!(
-                "{} rows merged out of {rows:?}",
+                "{:?} rows merged out of {rows:?}",
                 stats.num_records
             ));
             return Err(Error::columns(table)(source));
@@ -201,7 +201,7 @@ async fn merge_group(lake: &Lake, parts: &[DataFile], merged: &mut Merged) -> Re
             merged.bytes_before += parts.iter().map(|part| part.size).sum::<u64>();
             merged.files_after += 1;
             merged.bytes_after += compacted.file.size;
-            merged.rows += compacted.file.stats.num_records;
+            merged.rows += compacted.file.stats.num_records.unwrap_or(0);
         }
     }
     Ok(())
@@ -226,8 +226,7 @@ async fn written(lake: &Lake, table: Table, name: &str) -> Result<Option<Prepare
     if let Some(json) = store::read(&*lake.store(), &path).await? {
         return Ok(Some(Compacted::parse(&path, &json)?.file));
     }
-    let batch = name.strip_prefix("part-").and_then(|name| name.get(..20));
-    let Some(batch) = batch.and_then(|batch| batch.parse().ok()) else {
+    let Some(batch) = vacuum::batch_of(name) else {
         return Ok(None);
     };
     let prepared = Prepared::load(lake, batch).await?;
@@ -235,6 +234,14 @@ async fn written(lake: &Lake, table: Table, name: &str) -> Result<Option<Prepare
         .as_ref()
         .map_or(&[][..], |paper| paper.files(table));
     Ok(files.iter().find(|file| file.path == name).cloned())
+}
+
+/// True for a name that [`paper_name`] gives.
+fn is_paper(name: &str) -> bool {
+    let of = name.strip_suffix(".json").and_then(|of| of.split_once('-'));
+    of.is_some_and(|(table, file)| {
+        Table::ALL.iter().any(|one| one.name() == table) && vacuum::is_merged(file)
+    })
 }
 
 /// The name of the paper of a merged file.
@@ -284,6 +291,12 @@ fn encode(table: Table, parts: Vec<bytes::Bytes>) -> Result<(Vec<u8>, crate::sta
 impl Compacted {
     /// Every merged file on paper, whether it came into its table or not.
     pub(crate) async fn all(lake: &Lake) -> Result<Vec<Compacted>, Error> {
+        let each = Compacted::each(lake).await?.into_iter();
+        each.map(|(_, paper)| paper).collect()
+    }
+
+    /// Every paper of a merged file, and what is in it. Files that have no name of ours are none.
+    pub(crate) async fn each(lake: &Lake) -> Result<Vec<(Path, Result<Compacted, Error>)>, Error> {
         let folder = lake.path(&["_relaydrift", "compacted"]);
         let papers: Vec<_> = lake
             .store()
@@ -293,10 +306,15 @@ impl Compacted {
             .map_err(Error::store(&folder))?;
         let mut all = Vec::new();
         for paper in papers {
-            let Some(json) = store::read(&*lake.store(), &paper.location).await? else {
+            let path = paper.location;
+            if !path.filename().is_some_and(is_paper) {
+                continue;
+            }
+            let Some(json) = store::read(&*lake.store(), &path).await? else {
                 continue;
             };
-            all.push(Compacted::parse(&paper.location, &json)?);
+            let paper = Compacted::parse(&path, &json);
+            all.push((path, paper));
         }
         Ok(all)
     }

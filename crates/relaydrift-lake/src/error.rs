@@ -116,6 +116,17 @@ pub enum Error {
         /// Why.
         source: Box<DeltaTableError>,
     },
+    /// A table of another time than the rest of its lake.
+    #[error(
+        "table {table}: has another batch {batch} than the lake: was it put back, or copied, at another time than the other \
+         tables? put the whole lake back as it was at one time"
+    )]
+    Ahead {
+        /// Name of the table.
+        table: &'static str,
+        /// The batch that is to be applied.
+        batch: i64,
+    },
     /// Other programs kept committing to a table.
     #[error("table {table}: other programs commit to it all the time; try again")]
     Busy {

@@ -1,7 +1,7 @@
 //! The ledger in memory: what it tells of every log, and not more, read on from where it was read to.
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 use relaydrift_ingest::{Table, condense};
@@ -12,6 +12,9 @@ use crate::{Error, Lake};
 /// Rows that are gathered before those that tell nothing new are left out.
 const GATHERED: usize = 1 << 16;
 
+/// Batches that are gathered before they become one: however small, each has an array per column.
+const SMALL: usize = 1 << 10;
+
 /// The ledger as of one batch.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ledger {
@@ -19,6 +22,8 @@ pub(crate) struct Ledger {
     /// Whose batch that is: another one means another lake in its place, or an older state of it.
     attempt: Option<String>,
     rows: Vec<RecordBatch>,
+    /// How many of `rows` come of joining others.
+    joined: usize,
     /// Rows since rows were last left out, and how many these left.
     gathered: usize,
     condensed: usize,
@@ -29,11 +34,15 @@ impl Lake {
     /// say. What was read before is kept: whoever follows logs asks again and again.
     ///
     /// # Errors
-    /// If the table or the paper of the newest batch cannot be read.
+    /// If the table cannot be read.
     pub async fn ledger(&self) -> Result<Vec<RecordBatch>, Error> {
         let mut kept = self.ledger.lock().await;
         let files = self.files(Table::Sources).await?;
-        let mut ledger = match kept.is_of(self, files.batch).await? {
+        let is_ours = kept.is_of(self, files.batch).await?;
+        if is_ours && kept.batch == files.batch {
+            return Ok(kept.rows.clone());
+        }
+        let mut ledger = match is_ours {
             true => kept.clone(),
             false => Ledger::default(),
         };
@@ -47,8 +56,7 @@ impl Lake {
             }
         }
         ledger.batch = files.batch;
-        let paper = Prepared::load(self, files.batch).await?;
-        ledger.attempt = paper.map(|paper| paper.attempt);
+        ledger.attempt = attempt(self, files.batch).await?;
         *kept = ledger;
         Ok(kept.rows.clone())
     }
@@ -60,20 +68,37 @@ impl Ledger {
         if self.attempt.is_none() || newest < self.batch {
             return Ok(false);
         }
-        let paper = Prepared::load(lake, self.batch).await?;
-        Ok(paper.map(|paper| paper.attempt) == self.attempt)
+        Ok(attempt(lake, self.batch).await? == self.attempt)
     }
 
     fn gather(&mut self, batch: RecordBatch) -> Result<(), Error> {
         self.gathered += batch.num_rows();
         self.rows.push(batch);
+        if self.rows.len() - self.joined > SMALL {
+            let small = self.rows.split_off(self.joined);
+            let schema = Table::Sources.schema();
+            let joined = concat_batches(&schema, &small);
+            self.rows
+                .push(joined.map_err(Error::columns(Table::Sources))?);
+            self.joined = self.rows.len();
+        }
         // Each row is looked at twice on average, however many there are.
         if self.gathered > GATHERED.max(self.condensed) {
             self.rows = condense(&self.rows).map_err(Error::columns(Table::Sources))?;
+            self.joined = self.rows.len();
             self.condensed = self.rows.iter().map(RecordBatch::num_rows).sum();
             self.gathered = 0;
         }
         Ok(())
+    }
+}
+
+/// Whose batch that is; [`None`] where nobody can tell, `verify` says why.
+async fn attempt(lake: &Lake, batch: i64) -> Result<Option<String>, Error> {
+    match Prepared::load(lake, batch).await {
+        Ok(paper) => Ok(paper.map(|paper| paper.attempt)),
+        Err(Error::Json { .. } | Error::OtherPaper { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

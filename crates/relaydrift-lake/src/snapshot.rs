@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use bytes::Bytes;
@@ -92,7 +92,7 @@ impl DataFile {
         DataFile {
             path,
             size,
-            rows: stats.map(|stats| stats.num_records),
+            rows: stats.and_then(|stats| stats.num_records),
             batch_min,
             batch_max,
             columns,
@@ -253,7 +253,14 @@ fn as_ours(table: Table, batch: &RecordBatch) -> Result<RecordBatch, ArrowError>
         let column = batch.column_by_name(field.name()).ok_or_else(missing)?;
         match column.data_type() == field.data_type() {
             true => Ok(column.clone()),
-            false => cast(column, field.data_type()),
+            // What does not fit is an error, never NULL.
+            false => {
+                let options = CastOptions {
+                    safe: false,
+                    ..CastOptions::default()
+                };
+                cast_with_options(column, field.data_type(), &options)
+            }
         }
     });
     let columns = columns.collect::<Result<_, ArrowError>>()?;

@@ -28,7 +28,9 @@ pub(crate) const FREE_TEXT: [&str; 9] = [
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Stats {
-    pub(crate) num_records: u64,
+    /// Other programs may leave it out.
+    #[serde(default)]
+    pub(crate) num_records: Option<u64>,
     #[serde(default)]
     min_values: Map<String, Value>,
     #[serde(default)]
@@ -69,7 +71,7 @@ impl Stats {
     pub(crate) fn of(table: Table, file: &ParquetMetaData) -> Stats {
         let rows = u64::try_from(file.file_metadata().num_rows()).unwrap_or(0);
         let mut stats = Stats {
-            num_records: rows,
+            num_records: Some(rows),
             ..Stats::default()
         };
         let columns = file.file_metadata().schema_descr();

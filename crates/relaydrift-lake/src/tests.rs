@@ -3,6 +3,7 @@
 mod failing;
 mod vacuum;
 
+use std::ops::Add;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -588,10 +589,10 @@ async fn a_delta_log_that_tells_other_bounds_or_of_fewer_batches_is_found() {
     // As after a run that was stopped: batch 3 is decided.
     std::fs::copy(log("sources", 2), log("sources", 3)).unwrap();
     let report = verify(&lake, |_, _| ()).await.unwrap();
-    assert_eq!((report.batches, report.waiting), (2, 1));
+    assert_eq!((report.batches, report.unapplied), (2, 1));
     assert_eq!(lake.begin().await.unwrap().number(), 4);
     let report = verify(&lake, |_, _| ()).await.unwrap();
-    assert_eq!((report.batches, report.waiting), (3, 0));
+    assert_eq!((report.batches, report.unapplied), (3, 0));
     assert_eq!(report.damaged, []);
     // Without the lake's own paper nobody knows what the tables are: none is begun over them.
     std::fs::remove_file(folder.path().join("_relaydrift/lake.json")).unwrap();
@@ -603,6 +604,105 @@ async fn a_delta_log_that_tells_other_bounds_or_of_fewer_batches_is_found() {
         assert!(matches!(error, Error::NoPaper { .. }), "{error}");
         assert!(error.to_string().contains("lake.json"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_another_time_is_found_and_takes_no_batch() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 2).await;
+    let kept = tempfile::tempdir().unwrap();
+    copy(folder.path(), kept.path());
+    small_batches(&lake, 2).await;
+    for merged in [false, true] {
+        if merged {
+            compact(&lake, Merge::ALL).await.unwrap();
+        }
+        // Copied while the lake went on.
+        let mixed = tempfile::tempdir().unwrap();
+        copy(kept.path(), mixed.path());
+        std::fs::remove_dir_all(mixed.path().join("events")).unwrap();
+        copy(&folder.path().join("events"), &mixed.path().join("events"));
+        let mixed = Lake::open(location(mixed.path())).await.unwrap();
+        let damaged = verify(&mixed, |_, _| ()).await.unwrap().damaged;
+        let lost = |one: &Damage| matches!(one, Damage::NoPaper { .. });
+        assert!(damaged.iter().any(lost), "{damaged:?}");
+        let batch = full_batch(&mixed, &[false]).await;
+        let error = batch.commit(&Summary::default()).await.unwrap_err();
+        let ahead = matches!(error, Error::Ahead { batch: 3, .. });
+        assert!(ahead && error.to_string().contains("events"), "{error}");
+        assert_eq!(mixed.newest_batch().await.unwrap(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_that_is_filled_and_merged_meanwhile_is_whole() {
+    let (_folder, lake) = new_lake().await;
+    let busy = tokio::spawn({
+        let lake = lake.clone();
+        async move {
+            for _ in 0..12 {
+                small_batches(&lake, 2).await;
+                compact(&lake, Merge::ALL).await.unwrap();
+            }
+        }
+    });
+    let mut looks = 0;
+    while !busy.is_finished() {
+        assert_eq!(verify(&lake, |_, _| ()).await.unwrap().damaged, []);
+        looks += 1;
+    }
+    busy.await.unwrap();
+    assert!(looks > 3, "{looks}");
+    let report = verify(&lake, |_, _| ()).await.unwrap();
+    assert_eq!((report.batches, report.unapplied), (24, 0));
+    assert_eq!(report.damaged, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn papers_of_merged_files_are_held_against_their_parts() {
+    let (folder, lake) = new_lake().await;
+    small_batches(&lake, 3).await;
+    let parts = lake.files(Table::Events).await.unwrap().files;
+    compact(&lake, Merge::ALL).await.unwrap();
+    let merged = lake.files(Table::Events).await.unwrap().files;
+    let papers = folder.path().join("_relaydrift/compacted");
+    let paper = papers.join(format!("events-{}.json", merged[0].path));
+    let kept = std::fs::read_to_string(&paper).unwrap();
+    let damaged = async || verify(&lake, |_, _| ()).await.unwrap().damaged;
+    // A copy beside it is no paper.
+    std::fs::write(papers.join("events - Copy.json"), "{").unwrap();
+    assert_eq!(damaged().await, []);
+    let fewer = kept.replace(&format!("{:?},", parts[0].path), "");
+    assert_ne!(fewer, kept);
+    std::fs::write(&paper, fewer).unwrap();
+    let found = damaged().await;
+    assert!(
+        matches!(&found[..], [Damage::Parts { rows: 18, parts: 12, path, .. }, Damage::Unlisted { rows: 6, .. }]
+            if path.contains("/events/")),
+        "{found:?}"
+    );
+    // One that cannot be read holds up nothing.
+    std::fs::write(&paper, "{").unwrap();
+    let found = damaged().await;
+    assert!(
+        matches!(&found[0], Damage::NoPaper { path, .. } if path.ends_with(&merged[0].path.clone().add(".json"))),
+        "{found:?}"
+    );
+    let lost = |one: &&Damage| matches!(one, Damage::NoPaper { .. });
+    assert_eq!(found.iter().filter(lost).count(), 1, "{found:?}");
+    std::fs::write(&paper, kept).unwrap();
+    // A part that is listed again.
+    let add = format!(
+        r#"{{"add":{{"path":{:?},"partitionValues":{{}},"size":{},"modificationTime":0,"dataChange":true}}}}"#,
+        parts[1].path, parts[1].size
+    );
+    let log = folder.path().join("events/_delta_log");
+    std::fs::write(log.join(format!("{:020}.json", 5)), add).unwrap();
+    let found = damaged().await;
+    assert!(
+        matches!(&found[..], [Damage::Twice { path, .. }] if path.ends_with(&parts[1].path)),
+        "{found:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
