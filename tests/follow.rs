@@ -2,13 +2,13 @@
 #![cfg(unix)]
 
 use std::collections::VecDeque;
-use std::fs::OpenOptions;
+use std::fs::{FileTimes, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -725,6 +725,48 @@ fn what_was_there_before_or_is_long_over_raises_no_alarm() {
 }
 
 #[test]
+fn what_nobody_needs_any_more_goes_where_that_is_wanted() {
+    let folder = empty("vacuumed");
+    let (logs, lake) = (folder.join("logs"), folder.join("lake"));
+    std::fs::create_dir_all(&logs).expect("a folder");
+    let lake = lake.to_str().expect("UTF-8");
+    for server in ["EX01", "EX02"] {
+        let logs = format!("tests/fleet/{server}");
+        run_for(0, &["ingest", &logs, "--lake", lake, "--quiet"]);
+    }
+    run_for(0, &["compact", "--lake", lake, "--quiet"]);
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    for file in files(Path::new(lake)) {
+        let file = OpenOptions::new().append(true).open(file).expect("a file");
+        let times = FileTimes::new().set_modified(long_ago);
+        file.set_times(times).expect("its time");
+    }
+    let needless = || {
+        run_for(
+            0,
+            &[
+                "vacuum",
+                "--lake",
+                lake,
+                "--older-than",
+                "1d",
+                "--dry-run",
+                "--format",
+                "ndjson",
+            ],
+        )
+    };
+    assert!(text(&needless().stdout).contains(r#""kind":"replaced""#));
+    let follow = Follow::start_with(&logs, lake, &Arc::default(), &["--vacuum", "1d"]);
+    // With the first batch.
+    let log = "tests/fleet/EX03/SmtpSend/SEND20261003-1.LOG";
+    std::fs::copy(log, logs.join("SEND2026100105-1.LOG")).expect("copied");
+    wait_until("it is gone", || needless().stdout.is_empty());
+    follow.stop();
+    run_for(0, &["verify", "--lake", lake]);
+}
+
+#[test]
 fn a_change_that_another_program_took_in_is_told() {
     let folder = empty("alarms-of-others");
     let (logs, lake) = (folder.join("logs"), folder.join("lake"));
@@ -766,6 +808,7 @@ fn a_way_that_cannot_work_is_an_error_before_anything_is_read() {
         ("--webhook", "http://198.51.100.1/s3cret", "not https"),
         ("--webhook", "s3cret", "not an address"),
         ("--webhook", "@/no/such/file", "cannot be read"),
+        ("--vacuum", "5h", "write 6h or more"),
     ] {
         let output = run_for(2, &["follow", "tests/fleet", "--lake", lake, option, value]);
         let said = text(&output.stderr);
