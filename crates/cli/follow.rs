@@ -66,6 +66,7 @@ pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
         merging: None,
         vacuum,
         vacuumed: None,
+        tidying: None,
     };
     let mut stopped = std::pin::pin!(stopped());
     let mut failed = false;
@@ -169,6 +170,8 @@ struct Follower<'a> {
     vacuum: Option<Duration>,
     /// When that was begun last.
     vacuumed: Option<Instant>,
+    /// Removes it; ended with the program, it goes on next time.
+    tidying: Option<JoinHandle<Result<(), relaydrift_lake::Error>>>,
 }
 
 impl Follower<'_> {
@@ -209,6 +212,7 @@ impl Follower<'_> {
         }
         if !outcome.batches.is_empty() {
             self.merge().await?;
+            self.tidy().await?;
         }
         Ok(problems.is_empty())
     }
@@ -222,15 +226,27 @@ impl Follower<'_> {
             crate::compact::warn(&merged);
         }
         if self.merging.is_none() {
-            let (lake, vacuum) = (self.lake.clone(), self.vacuum_due());
-            let merging = async move {
-                let merged = compact(&lake, Merge::AS_THEY_COME).await?;
-                if let Some(older_than) = vacuum {
-                    relaydrift_lake::vacuum(&lake, older_than, false, |_| ()).await?;
-                }
-                Ok(merged)
-            };
+            let lake = self.lake.clone();
+            let merging = async move { compact(&lake, Merge::AS_THEY_COME).await };
             self.merging = Some(tokio::spawn(merging));
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more beside the looks, where that is wanted and due.
+    async fn tidy(&mut self) -> Result<()> {
+        if let Some(tidying) = self.tidying.take_if(|tidying| tidying.is_finished()) {
+            tidying
+                .await
+                .context("a thread that removes files ended")??;
+        }
+        if self.tidying.is_none()
+            && let Some(older_than) = self.vacuum_due()
+        {
+            let lake = self.lake.clone();
+            let vacuum =
+                async move { relaydrift_lake::vacuum(&lake, older_than, false, |_| ()).await };
+            self.tidying = Some(tokio::spawn(vacuum));
         }
         Ok(())
     }

@@ -124,12 +124,16 @@ pub async fn ingest(args: IngestArgs, global: &Global) -> Result<Report> {
             relaydrift_lake::ingest_by(&lake, plan, &naming, global.parts(), read).await
         }
     };
-    let outcome = outcome.with_context(|| {
-        format!(
-            "nothing was lost: run it again to go on with the lake {}",
-            args.lake
-        )
-    })?;
+    let outcome = match outcome {
+        // Again, it would end so again.
+        Err(error @ relaydrift_lake::Error::Ahead { .. }) => return Err(error.into()),
+        outcome => outcome.with_context(|| {
+            format!(
+                "nothing was lost: run it again to go on with the lake {}",
+                args.lake
+            )
+        })?,
+    };
     bar.finish_and_clear();
     let seconds = begun.elapsed().as_secs_f64();
     let batches = outcome.batches.iter().map(|batch| batch.batch).collect();

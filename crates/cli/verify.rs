@@ -57,8 +57,11 @@ pub async fn run(args: VerifyArgs, global: &Global) -> Result<Exit> {
     drop(bar);
     if report.unapplied > 0 {
         tell!(
-            "relaydrift: {} that no reader sees yet: the next `relaydrift ingest` into this lake brings them in",
-            count(report.unapplied, "decided batch")
+            "relaydrift: {} decided that no reader sees yet: the next `relaydrift ingest` into this lake goes on there",
+            match report.unapplied {
+                1 => "a batch is".to_owned(),
+                batches => format!("{} batches are", thousands(batches)),
+            }
         );
     }
     let mut differences: Vec<Difference> = report.damaged.iter().map(Difference::of).collect();

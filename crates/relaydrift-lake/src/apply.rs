@@ -11,9 +11,10 @@ use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::future::join_all;
 use relaydrift_ingest::Table;
 
+use crate::compact::Compacted;
 use crate::prepared::Prepared;
 use crate::vacuum::{batch_of, is_merged};
-use crate::{Committed, Error, Lake};
+use crate::{Committed, Error, Lake, store};
 
 /// The application id under which batches are recorded in every Delta log.
 pub(crate) const APPLICATION: &str = "relaydrift";
@@ -87,22 +88,40 @@ pub(crate) async fn apply_to(lake: &Lake, table: Table, prepared: &Prepared) -> 
     })
 }
 
-/// True if a table that has a batch of that number has other files of it, or of later ones: not those of this lake. What
-/// another program merged may be of it.
+/// True if a table that has a batch of that number has other files of it, or of later ones, than the lake's papers name.
+/// What another program merged may be of it.
 async fn is_other(lake: &Lake, table: Table, prepared: &Prepared) -> Result<bool, Error> {
     let ours: HashSet<&str> = prepared
         .files(table)
         .iter()
         .map(|file| file.path.as_str())
         .collect();
-    let listed = lake.all_files(table).await?;
-    Ok(listed.iter().any(|file| {
-        let later = file.batch_max.is_some_and(|batch| batch > prepared.batch);
-        let named = batch_of(&file.path).is_some_and(|batch| batch >= prepared.batch);
-        // Merged by us, it is of batches that were applied.
-        let merged = is_merged(&file.path) && file.batch_max >= Some(prepared.batch);
-        (later || named || merged) && !ours.contains(file.path.as_str())
-    }))
+    for file in lake.all_files(table).await? {
+        let written = batch_of(&file.path);
+        let Some(batch) = written.max(file.batch_max) else {
+            continue;
+        };
+        if batch < prepared.batch || ours.contains(file.path.as_str()) {
+            continue;
+        }
+        // `sources` alone may be of an older time: then the papers go on.
+        let is_known = match Prepared::load(lake, batch).await? {
+            None => false,
+            Some(_) if is_merged(&file.path) => {
+                let paper = Compacted::path(lake, table, &file.path);
+                store::read(&*lake.store(), &paper).await?.is_some()
+            }
+            Some(paper) if written.is_some() => {
+                let mut files = paper.files(table).iter();
+                files.any(|known| known.path == file.path)
+            }
+            Some(_) => true,
+        };
+        if !is_known {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The newest batch in a table, 0 if none.

@@ -3,7 +3,6 @@
 //! A log gets a file for each commit and, now and then, a checkpoint of all before it; only the newest state of a
 //! table is ever read here. Whoever began to read or write before that checkpoint was there has ended by then.
 
-use futures::TryStreamExt;
 use relaydrift_ingest::Table;
 use serde::Deserialize;
 
@@ -41,24 +40,24 @@ pub(crate) async fn superseded(
     let Some(last) = last else {
         return Ok(None);
     };
-    let store = lake.store();
-    let listed = store.list(Some(&folder)).map_ok(|file| Found {
+    let listed = lake.store().list_with_delimiter(Some(&folder)).await;
+    let listed = listed.map_err(Error::store(&folder))?.objects.into_iter();
+    let files = listed.map(|file| Found {
         name: file.location.filename().unwrap_or_default().to_owned(),
         bytes: file.size,
         written: file.last_modified.timestamp_millis(),
     });
-    let files: Vec<Found> = listed.try_collect().await.map_err(Error::store(&folder))?;
     let mut files: Vec<(u64, Kind, Found)> = files
-        .into_iter()
         .filter_map(|file| parse(&file.name).map(|(version, kind)| (version, kind, file)))
         .collect();
     files.sort_by(|(_, _, a), (_, _, b)| a.name.cmp(&b.name));
     let young = files.iter().filter(|(_, _, file)| file.written > before);
     let needed = young.map(|(version, ..)| *version).min();
     let newest = needed.map_or(last.version, |version| version.min(last.version));
-    let checkpoints = files
-        .iter()
-        .filter(|(version, kind, _)| *kind == Kind::Checkpoint && *version <= newest);
+    // Whoever began before a young one was there reads what it stands for.
+    let checkpoints = files.iter().filter(|(version, kind, file)| {
+        *kind == Kind::Checkpoint && *version <= newest && file.written <= before
+    });
     let Some((version, since)) = checkpoints
         .map(|(version, _, file)| (*version, file.written))
         .max()

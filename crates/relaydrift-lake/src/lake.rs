@@ -31,10 +31,6 @@ pub const FORMAT: u32 = 1;
 /// A Delta log gets a checkpoint once in so many commits.
 const CHECKPOINT_INTERVAL: &str = "10";
 
-/// How long a checkpoint names the files that were replaced: each checkpoint repeats them all. As [`vacuum`](crate::vacuum)'s
-/// lease.
-const REPLACED_KEPT: &str = "interval 6 hours";
-
 /// An open lake. Cheap to clone; everything but the ledger is read anew from the store when asked for.
 #[derive(Debug, Clone)]
 pub struct Lake {
@@ -310,7 +306,6 @@ impl Lake {
             // Every column may have statistics, `batch` (the last) must not fall off the end.
             .with_configuration([
                 ("delta.checkpointInterval", Some(CHECKPOINT_INTERVAL)),
-                ("delta.deletedFileRetentionDuration", Some(REPLACED_KEPT)),
                 ("delta.dataSkippingNumIndexedCols", Some("-1")),
             ])
             .with_commit_properties(CommitProperties::default().with_max_retries(0))

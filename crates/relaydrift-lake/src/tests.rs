@@ -635,6 +635,31 @@ async fn a_table_of_another_time_is_found_and_takes_no_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_of_an_older_time_is_brought_up_by_the_papers() {
+    for merged in [false, true] {
+        let (folder, lake) = new_lake().await;
+        small_batches(&lake, 1).await;
+        let kept = tempfile::tempdir().unwrap();
+        let log = folder.path().join("sources/_delta_log");
+        copy(&log, kept.path());
+        small_batches(&lake, 3).await;
+        if merged {
+            compact(&lake, Merge::ALL).await.unwrap();
+        }
+        let rows = event_rows(&lake).await;
+        std::fs::remove_dir_all(&log).unwrap();
+        copy(kept.path(), &log);
+        let opened = Lake::open(location(folder.path())).await.unwrap();
+        let report = verify(&opened, |_, _| ()).await.unwrap();
+        assert_eq!((report.batches, report.unapplied), (1, 3));
+        assert_eq!(report.damaged, []);
+        assert_eq!(opened.begin().await.unwrap().number(), 5);
+        assert_eq!(event_rows(&opened).await, rows);
+        assert_eq!(verify(&opened, |_, _| ()).await.unwrap().damaged, []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lake_that_is_filled_and_merged_meanwhile_is_whole() {
     let (_folder, lake) = new_lake().await;
     let busy = tokio::spawn({

@@ -5,16 +5,18 @@
 //! on that has stood for a lease. Everything else that this program wrote goes once it is older than a lease: readers that listed files before read on meanwhile,
 //! and a writer that slept for so long looks whether its files are still there before it names them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt};
 use relaydrift_ingest::Table;
 
 use crate::compact::Compacted;
 use crate::prepared::Prepared;
+use crate::stats::Stats;
 use crate::{DataFile, Error, Lake, delta_log};
 
 /// Nothing younger is ever removed.
@@ -22,6 +24,9 @@ pub const LEASE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A writer that took longer between its first file and its decision looks whether its files are there.
 const PROMPT: Duration = Duration::from_secs(60 * 60);
+
+/// Papers that are asked for at once.
+const AT_ONCE: usize = 16;
 
 /// Why nobody needs a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +112,7 @@ pub(crate) async fn vacuum_at(
     for table in Table::ALL {
         listed.push(lake.all_files(table).await?);
     }
-    let papers = Papers::all(lake, &listed).await?;
+    let papers = Papers::all(lake, &folders, &listed).await?;
     for ((table, found), listed) in folders.into_iter().zip(listed) {
         let named = Named::of(table, listed, &found, &papers);
         for file in &found {
@@ -157,6 +162,10 @@ async fn vacuum_log(
     };
     for file in files {
         let age = u64::try_from(now - since.max(file.written)).unwrap_or(0);
+        let age = Duration::from_millis(age);
+        if age < older_than {
+            continue;
+        }
         let path = lake.path(&[table.name(), "_delta_log", &file.name]);
         if !dry_run {
             remove_object(lake, &path).await?;
@@ -165,50 +174,75 @@ async fn vacuum_log(
             kind: Needless::Superseded,
             path: path.to_string(),
             bytes: file.bytes,
-            age: Duration::from_millis(age),
+            age,
         });
     }
     Ok(())
 }
 
-/// The lake's own papers about files.
+/// The lake's own papers about files. Those of batches become ever more: of them only what is said of files that are
+/// still there.
 struct Papers {
-    batches: BTreeMap<i64, Prepared>,
+    batches: BTreeSet<i64>,
     /// The newest batch.
     newest: i64,
+    /// Files that a batch names.
+    prepared: BTreeSet<(Table, String)>,
     merged: Vec<Compacted>,
 }
 
 impl Papers {
-    async fn all(lake: &Lake, listed: &[Vec<DataFile>]) -> Result<Papers, Error> {
+    async fn all(
+        lake: &Lake,
+        folders: &[(Table, Vec<Found>)],
+        listed: &[Vec<DataFile>],
+    ) -> Result<Papers, Error> {
         let rows = listed.iter().flatten().filter_map(|file| file.batch_max);
-        let mut newest = lake.newest_batch().await?.max(rows.max().unwrap_or(0));
-        let mut batches = BTreeMap::new();
-        for batch in 1.. {
-            match Prepared::load(lake, batch).await? {
-                Some(prepared) => {
-                    newest = newest.max(batch);
-                    batches.insert(batch, prepared);
-                }
-                None if batch > newest => break,
-                // Lost; verify says so.
-                None => {}
-            }
-        }
-        Ok(Papers {
-            batches,
+        let newest = lake.newest_batch().await?.max(rows.max().unwrap_or(0));
+        let mut papers = Papers {
+            batches: BTreeSet::new(),
             newest,
-            merged: Compacted::all(lake).await?,
-        })
+            prepared: BTreeSet::new(),
+            merged: Vec::new(),
+        };
+        let there: HashSet<(Table, &str)> = folders
+            .iter()
+            .flat_map(|(table, found)| found.iter().map(|file| (*table, file.name.as_str())))
+            .collect();
+        // One that is missing is lost; verify says so.
+        let load = |batch| Prepared::load(lake, batch);
+        let mut known = stream::iter(1..=newest).map(load).buffered(AT_ONCE);
+        while let Some(prepared) = known.try_next().await? {
+            papers.add(prepared, &there);
+        }
+        while let Some(prepared) = Prepared::load(lake, papers.newest + 1).await? {
+            papers.newest += 1;
+            papers.add(Some(prepared), &there);
+        }
+        papers.merged = Compacted::all(lake).await?;
+        for paper in &mut papers.merged {
+            paper.file.stats = Stats::default();
+        }
+        Ok(papers)
+    }
+
+    fn add(&mut self, prepared: Option<Prepared>, there: &HashSet<(Table, &str)>) {
+        let Some(prepared) = prepared else { return };
+        self.batches.insert(prepared.batch);
+        for table in Table::ALL {
+            let names = prepared.files(table).iter().map(|file| &file.path);
+            let there = names.filter(|name| there.contains(&(table, name.as_str())));
+            self.prepared
+                .extend(there.map(|name| (table, name.clone())));
+        }
     }
 }
 
 /// The names in a table that something depends on.
 struct Named<'a> {
+    table: Table,
     /// By the Delta log.
     listed: BTreeSet<String>,
-    /// By the papers of batches.
-    prepared: BTreeSet<&'a str>,
     /// Merged files by each of their parts.
     merged: BTreeMap<&'a str, Vec<&'a str>>,
     /// Parts by their merged file.
@@ -222,8 +256,6 @@ struct Named<'a> {
 
 impl<'a> Named<'a> {
     fn of(table: Table, listed: Vec<DataFile>, found: &'a [Found], papers: &'a Papers) -> Self {
-        let prepared = papers.batches.values();
-        let prepared = prepared.flat_map(|batch| batch.files(table));
         let (mut merged, mut parts) = (BTreeMap::<&str, Vec<&str>>::new(), BTreeMap::new());
         let of_table = |paper: &&Compacted| paper.table == table.name();
         let (mut written, mut latest) = (BTreeMap::new(), BTreeMap::new());
@@ -247,8 +279,8 @@ impl<'a> Named<'a> {
             parts.insert(paper.file.path.as_str(), paper.parts.as_slice());
         }
         Named {
+            table,
             listed: listed.into_iter().map(|file| file.path).collect(),
-            prepared: prepared.map(|file| file.path.as_str()).collect(),
             merged,
             parts,
             written,
@@ -268,10 +300,11 @@ impl<'a> Named<'a> {
         if self.listed.contains(name) {
             return None;
         }
+        let papers = self.papers;
         if let Some(since) = self.replaced(name) {
             return Some((Needless::Replaced, since));
         }
-        if self.prepared.contains(name) {
+        if papers.prepared.contains(&(self.table, name.to_owned())) {
             return None;
         }
         if let Some(parts) = self.parts.get(name) {
@@ -286,8 +319,7 @@ impl<'a> Named<'a> {
             return None;
         }
         // A paper that is lost may have named it.
-        let papers = self.papers;
-        let known = papers.batches.contains_key(&batch) || batch > papers.newest;
+        let known = papers.batches.contains(&batch) || batch > papers.newest;
         let latest = attempt_of(name).and_then(|attempt| self.latest.get(attempt));
         known.then_some((Needless::Uncommitted, latest.copied().unwrap_or(0)))
     }

@@ -303,6 +303,11 @@ async fn a_delta_log_goes_up_to_a_checkpoint_that_has_stood_for_a_lease() {
             }
         }
     };
+    // Whoever began before a young checkpoint reads what it stands for.
+    let aged = versions();
+    let before = aged.iter().filter(|(version, _)| *version < early);
+    before.for_each(|(_, file)| age(file, 2 * WEEK));
+    assert_eq!(removed(&lake, WEEK).await, []);
     // Whoever began at a young version needs what leads to it.
     old(late - 2);
     let gone = removed(&lake, WEEK).await;
