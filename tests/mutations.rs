@@ -112,26 +112,10 @@ fn judge(lake: &Path, file: &Path, content: &[String]) -> Result<bool, String> {
         Some(0) if asked.as_deref() == Ok(content) => Ok(false),
         // Without its last Delta log a table is as a run leaves it that was stopped there: the next one goes on.
         Some(0) if is_delta_log(file) && !lake.join(file).exists() => {
-            run_for(
-                0,
-                &["ingest", "tests/fleet", "--lake", path(lake), "--quiet"],
-            );
-            match rows(lake).as_deref() == Ok(content) {
-                true => Ok(false),
-                false => Err("the next ingest does not make it good".to_owned()),
-            }
+            made_good(lake, content).map(|()| false)
         }
         // One that says less leaves it so too: that batches wait is said.
-        Some(0) if said.contains("no reader sees yet") => {
-            run_for(
-                0,
-                &["ingest", "tests/fleet", "--lake", path(lake), "--quiet"],
-            );
-            match rows(lake).as_deref() == Ok(content) {
-                true => Ok(true),
-                false => Err("the next ingest does not make it good".to_owned()),
-            }
-        }
+        Some(0) if said.contains("no reader sees yet") => made_good(lake, content).map(|()| true),
         Some(0) => Err(format!("verify finds nothing, readers find {asked:?}")
             .chars()
             .take(500)
@@ -156,6 +140,18 @@ fn judge(lake: &Path, file: &Path, content: &[String]) -> Result<bool, String> {
         code => Err(format!(
             "verify exits with {code:?} and does not name the file: {said}"
         )),
+    }
+}
+
+/// The next ingest has to.
+fn made_good(lake: &Path, content: &[String]) -> Result<(), String> {
+    run_for(
+        0,
+        &["ingest", "tests/fleet", "--lake", path(lake), "--quiet"],
+    );
+    match rows(lake).as_deref() == Ok(content) {
+        true => Ok(()),
+        false => Err("the next ingest does not make it good".to_owned()),
     }
 }
 

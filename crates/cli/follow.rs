@@ -35,14 +35,9 @@ const BETWEEN_VACUUMS: Duration = Duration::from_secs(60 * 60);
 
 /// Looks, until somebody ends it; 2 where the last look had an error.
 pub async fn run(args: FollowArgs, global: &Global) -> Result<Exit> {
-    let micros = u64::try_from(args.interval.micros()).unwrap_or(0);
-    ensure!(micros > 0, "--interval 0: write 10s, 1m or 1h");
-    let interval = Duration::from_micros(micros);
-    let vacuum = args
-        .vacuum
-        .as_ref()
-        .map(|span| u64::try_from(span.micros()));
-    let vacuum = vacuum.map(|micros| Duration::from_micros(micros.unwrap_or(0)));
+    let interval = args.interval.duration();
+    ensure!(!interval.is_zero(), "--interval 0: write 10s, 1m or 1h");
+    let vacuum = args.vacuum.map(when::Span::duration);
     ensure!(
         vacuum.is_none_or(|span| span >= LEASE),
         "--vacuum: what was needed within the last 6 hours is never removed: write 6h or more"

@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Error, Result, ensure};
 use relaydrift_serve::{Asked, Limits, Outcome, Tls, Token};
@@ -19,8 +18,8 @@ const TOLD: usize = 200;
 
 /// Answers until somebody ends it.
 pub async fn run(args: ServeArgs, global: &Global) -> Result<Exit> {
-    let micros = u64::try_from(args.timeout.micros()).unwrap_or(0);
-    ensure!(micros > 0, "--timeout 0: write 10s, 1m or 1h");
+    let timeout = args.timeout.duration();
+    ensure!(!timeout.is_zero(), "--timeout 0: write 10s, 1m or 1h");
     let secret = || args.tls_cert.is_some() || args.plaintext || args.listen.ip().is_loopback();
     ensure!(
         secret(),
@@ -46,7 +45,7 @@ pub async fn run(args: ServeArgs, global: &Global) -> Result<Exit> {
     let limits = Limits {
         connections: args.connections as usize,
         questions: args.questions as usize,
-        time: Duration::from_micros(micros),
+        time: timeout,
         memory: args.memory_mb as usize * 1_000_000,
     };
     let quiet = global.quiet;

@@ -1,7 +1,5 @@
 //! `relaydrift vacuum`: files of a lake that nobody needs any more go.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use relaydrift_lake::{Lake, Removed};
 
@@ -12,8 +10,7 @@ use crate::output::count;
 
 /// Removes, and writes a row per file.
 pub async fn run(args: VacuumArgs, global: &Global) -> Result<Exit> {
-    let older_than = u64::try_from(args.older_than.micros()).unwrap_or(0);
-    let older_than = Duration::from_micros(older_than);
+    let older_than = args.older_than.duration();
     let lake = Lake::open(&args.lake).await?;
     let mut gone: Vec<Removed> = Vec::new();
     let done =

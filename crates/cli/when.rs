@@ -1,6 +1,7 @@
 //! Times as a person types them.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -36,6 +37,11 @@ impl Span {
     /// In microseconds.
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// The same for a clock.
+    pub fn duration(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
     }
 }
 

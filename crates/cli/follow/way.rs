@@ -44,9 +44,8 @@ impl Way {
     /// The ways that were asked for; an error for one that cannot work.
     pub fn all(args: &FollowArgs) -> Result<Vec<Way>> {
         let alarms = &args.alarms;
-        let limit = u64::try_from(alarms.alarm_timeout.micros()).unwrap_or(0);
-        ensure!(limit > 0, "--alarm-timeout 0: write 30s or 1m");
-        let limit = Duration::from_micros(limit);
+        let limit = alarms.alarm_timeout.duration();
+        ensure!(!limit.is_zero(), "--alarm-timeout 0: write 30s or 1m");
         let mut ways = Vec::new();
         if let Some(command) = &alarms.on_drift {
             let words = words(command)?;

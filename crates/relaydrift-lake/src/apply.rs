@@ -11,10 +11,10 @@ use deltalake_core::{DeltaTable, DeltaTableError};
 use futures::future::join_all;
 use relaydrift_ingest::Table;
 
-use crate::compact::Compacted;
+use crate::compact::on_paper;
 use crate::prepared::Prepared;
-use crate::vacuum::{batch_of, is_merged};
-use crate::{Committed, Error, Lake, store};
+use crate::vacuum::batch_of;
+use crate::{Committed, Error, Lake};
 
 /// The application id under which batches are recorded in every Delta log.
 pub(crate) const APPLICATION: &str = "relaydrift";
@@ -105,18 +105,8 @@ async fn is_other(lake: &Lake, table: Table, prepared: &Prepared) -> Result<bool
             continue;
         }
         // `sources` alone may be of an older time: then the papers go on.
-        let is_known = match Prepared::load(lake, batch).await? {
-            None => false,
-            Some(_) if is_merged(&file.path) => {
-                let paper = Compacted::path(lake, table, &file.path);
-                store::read(&*lake.store(), &paper).await?.is_some()
-            }
-            Some(paper) if written.is_some() => {
-                let mut files = paper.files(table).iter();
-                files.any(|known| known.path == file.path)
-            }
-            Some(_) => true,
-        };
+        let is_known = Prepared::load(lake, batch).await?.is_some()
+            && (written.is_none() || on_paper(lake, table, &file.path).await?.is_some());
         if !is_known {
             return Ok(true);
         }

@@ -213,7 +213,7 @@ async fn read_written(
     table: Table,
     file: &DataFile,
 ) -> Result<Option<bytes::Bytes>, Error> {
-    let Some(written) = written(lake, table, &file.path).await? else {
+    let Some(written) = on_paper(lake, table, &file.path).await? else {
         return Ok(None);
     };
     let bytes = store::read(&*lake.store(), &lake.path(&[table.name(), &file.path])).await?;
@@ -221,7 +221,11 @@ async fn read_written(
 }
 
 /// What is on paper of a file, by a batch or a merge.
-async fn written(lake: &Lake, table: Table, name: &str) -> Result<Option<PreparedFile>, Error> {
+pub(crate) async fn on_paper(
+    lake: &Lake,
+    table: Table,
+    name: &str,
+) -> Result<Option<PreparedFile>, Error> {
     let path = Compacted::path(lake, table, name);
     if let Some(json) = store::read(&*lake.store(), &path).await? {
         return Ok(Some(Compacted::parse(&path, &json)?.file));

@@ -6,7 +6,7 @@
 use relaydrift_ingest::Table;
 use serde::Deserialize;
 
-use crate::vacuum::Found;
+use crate::vacuum::{Found, listed};
 use crate::{Error, Lake, store};
 
 /// `_last_checkpoint`, where readers begin.
@@ -40,13 +40,7 @@ pub(crate) async fn superseded(
     let Some(last) = last else {
         return Ok(None);
     };
-    let listed = lake.store().list_with_delimiter(Some(&folder)).await;
-    let listed = listed.map_err(Error::store(&folder))?.objects.into_iter();
-    let files = listed.map(|file| Found {
-        name: file.location.filename().unwrap_or_default().to_owned(),
-        bytes: file.size,
-        written: file.last_modified.timestamp_millis(),
-    });
+    let files = listed(lake, &folder).await?.into_iter();
     let mut files: Vec<(u64, Kind, Found)> = files
         .filter_map(|file| parse(&file.name).map(|(version, kind)| (version, kind, file)))
         .collect();

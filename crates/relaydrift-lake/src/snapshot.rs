@@ -53,9 +53,7 @@ pub struct DataFile {
 impl TableFiles {
     /// Where a file lies in [`Lake::store`].
     pub fn location(&self, file: &DataFile) -> Path {
-        file.path
-            .split('/')
-            .fold(self.prefix.clone(), |path, name| path.join(name))
+        file.below(&self.prefix)
     }
 
     /// True if all rows of a file count. Only files that another program merged can hold rows that
@@ -72,6 +70,12 @@ impl TableFiles {
 }
 
 impl DataFile {
+    /// Where it lies, from the folder of its table.
+    pub(crate) fn below(&self, folder: &Path) -> Path {
+        let names = self.path.split('/');
+        names.fold(folder.clone(), |path, name| path.join(name))
+    }
+
     /// True if all rows are parked, false if none is, [`None`] if it is not known or mixed.
     pub fn parked(&self) -> Option<bool> {
         let parked = self.columns.get("parked")?;

@@ -383,20 +383,23 @@ async fn is_decided(lake: &Lake, table: Table, name: &str) -> Result<bool, Error
     Ok(paper.is_some_and(|paper| paper.files(table).iter().any(|file| file.path == name)))
 }
 
+/// The files right in a folder, as the store lists them.
+pub(crate) async fn listed(lake: &Lake, folder: &Path) -> Result<Vec<Found>, Error> {
+    let listed = lake.store().list_with_delimiter(Some(folder)).await;
+    let listed = listed.map_err(Error::store(folder))?.objects.into_iter();
+    let found = listed.filter_map(|file| {
+        Some(Found {
+            name: file.location.filename()?.to_owned(),
+            bytes: file.size,
+            written: file.last_modified.timestamp_millis(),
+        })
+    });
+    Ok(found.collect())
+}
+
 /// The files right in the folder of a table, those without a name yet too.
 async fn found(lake: &Lake, table: Table) -> Result<Vec<Found>, Error> {
-    let folder = lake.path(&[table.name()]);
-    let listed = lake.store().list_with_delimiter(Some(&folder)).await;
-    let listed = listed.map_err(Error::store(&folder))?.objects.into_iter();
-    let mut found: Vec<Found> = listed
-        .filter_map(|file| {
-            Some(Found {
-                name: file.location.filename()?.to_owned(),
-                bytes: file.size,
-                written: file.last_modified.timestamp_millis(),
-            })
-        })
-        .collect();
+    let mut found = listed(lake, &lake.path(&[table.name()])).await?;
     // The store leaves these out.
     if let Some(folder) = local(lake, table) {
         let unreadable = |source| Error::Folder {

@@ -289,8 +289,7 @@ async fn is_listed(lake: &Lake, table: Table, file: &DataFile) -> Result<bool, E
 }
 
 fn location(lake: &Lake, table: Table, file: &DataFile) -> Path {
-    let names = file.path.split('/');
-    names.fold(lake.path(&[table.name()]), |path, name| path.join(name))
+    file.below(&lake.path(&[table.name()]))
 }
 
 /// The newest batch of which a file has rows.
